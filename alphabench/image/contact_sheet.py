@@ -1,0 +1,107 @@
+"""A sheet of pictures with captions, for people: rows of equal tiles under column titles."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from alphabench.image.compositing import composite
+
+TILE = 168
+GAP = 10
+MARGIN = 20
+CAPTION = 20
+FONT_SIZE = 13
+TITLE_SIZE = 19
+LIGHT, DARK = 0.93, 0.76
+INK, PALE, PAPER = (28, 28, 32), (112, 112, 120), (250, 250, 252)
+
+Tile = Float[Tensor, "3 height width"]
+"""One opaque picture in [0,1]."""
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """One row of a sheet.
+
+    Attributes:
+        caption: text above the row.
+        tiles: opaque pictures, `(3, height, width)` in [0,1], any size.
+    """
+
+    caption: str
+    tiles: Sequence[Tile]
+
+
+def contact_sheet(title: str, subtitle: str, columns: Sequence[str], rows: Sequence[SheetRow]) -> bytes:
+    """Return a PNG file with one caption a row and one title a column.
+
+    Each picture is scaled to fit a tile of `TILE` pixels, its sides in proportion.
+    """
+    width = 2 * MARGIN + len(columns) * TILE + (len(columns) - 1) * GAP
+    top = MARGIN + TITLE_SIZE + 2 * CAPTION + GAP
+    height = top + len(rows) * (CAPTION + TILE + GAP) + MARGIN
+    sheet = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    small, large = ImageFont.load_default(FONT_SIZE), ImageFont.load_default(TITLE_SIZE)
+    draw.text((MARGIN, MARGIN), title, INK, font=large)
+    draw.text((MARGIN, MARGIN + TITLE_SIZE + 8), subtitle, PALE, font=small)
+    lefts = [MARGIN + index * (TILE + GAP) for index in range(len(columns))]
+    for left, column in zip(lefts, columns, strict=True):
+        draw.text((left, top - CAPTION), column, INK, font=small)
+    for index, row in enumerate(rows):
+        upper = top + index * (CAPTION + TILE + GAP)
+        draw.text((MARGIN, upper + 2), _fitted(draw, row.caption, width - 2 * MARGIN, small), PALE, font=small)
+        for left, tile in zip(lefts, row.tiles, strict=True):
+            picture = _picture(tile)
+            offset = ((TILE - picture.width) // 2, (TILE - picture.height) // 2)
+            sheet.paste(picture, (left + offset[0], upper + CAPTION + offset[1]))
+    buffer = io.BytesIO()
+    sheet.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def on_checkerboard(rgba: Float[Tensor, "4 height width"]) -> Tile:
+    """Return the image over the grey squares by which people know transparency."""
+    rows, columns = (torch.arange(size) // max(4, rgba.shape[-1] // 24) for size in rgba.shape[-2:])
+    squares = (rows[:, None] + columns[None, :]) % 2
+    background = (LIGHT + (DARK - LIGHT) * squares).to(rgba).expand(3, -1, -1)
+    return composite(rgba[None], background)[0]
+
+
+def on_colour(rgba: Float[Tensor, "4 height width"], colour: tuple[float, float, float]) -> Tile:
+    """Return the image over one colour."""
+    return composite(rgba[None], torch.tensor(colour))[0]
+
+
+def alpha_as_grey(rgba: Float[Tensor, "4 height width"]) -> Tile:
+    """Return alpha as a grey picture: white is opaque."""
+    return rgba[3:].expand(3, -1, -1)
+
+
+def heat(error: Float[Tensor, "height width"]) -> Tile:
+    """Return an error map as colours from black over red and yellow to white; 1 and above is white."""
+    level = error.clamp(0, 1) * 3
+    return torch.stack([(level - channel).clamp(0, 1) for channel in range(3)])
+
+
+def _picture(tile: Tile) -> Image.Image:
+    codes = (tile.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    picture = Image.fromarray(codes)
+    scale = TILE / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    method = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST
+    return picture.resize(size, method)
+
+
+def _fitted(draw: ImageDraw.ImageDraw, text: str, width: int, font: Any) -> str:
+    if draw.textlength(text, font=font) <= width:
+        return text
+    while text and draw.textlength(text + "…", font=font) > width:
+        text = text[:-1]
+    return text + "…"
