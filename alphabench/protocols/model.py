@@ -1,0 +1,320 @@
+"""A protocol as data: which views, which metrics with which settings, averaged how."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
+
+from alphabench.errors import UsageError
+from alphabench.protocols.canonical import sha256_json
+from alphabench.protocols.settings import SETTINGS, Group, MetricSettings, Strict, WeightFile
+
+RESERVED_VIEWS = frozenset({"worst-solid", "adversarial", "mean-texture", "straight-rgb-noalpha"})
+Code = Annotated[int, Field(ge=0, le=255)]
+
+
+class Header(Strict):
+    """Who the protocol is; `status` is not hashed."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,30}$")
+    version: int = Field(ge=1, le=9999)
+    status: Literal["draft", "frozen", "retired"] = "draft"
+    task: Literal["reconstruction", "generation"]
+
+
+class PredictionRules(Strict):
+    """In which form a prediction is judged.
+
+    Attributes:
+        quantise_bits: bits of each channel as delivered.
+        rounding: `half-up` is floor(255 x + 0.5) in float32.
+        codec: `png` writes what a model returns once; `as-delivered` scores files as they are.
+        own_codec: how images are saved when the toolkit runs the model itself, where that differs.
+        pairing: how predictions find their references.
+    """
+
+    quantise_bits: Literal[8] = 8
+    rounding: Literal["half-up"] = "half-up"
+    codec: Literal["png", "as-delivered"] = "png"
+    own_codec: Literal["av-bf16-save"] | None = None
+    pairing: Literal["sample-id", "sorted-position"] = "sample-id"
+
+
+class ReferenceRules(Strict):
+    """In which size a reference is judged: its own; `resize` names the one way in which others are made."""
+
+    size: Literal["native"] = "native"
+    resize: Literal["premultiplied-lanczos3"] = "premultiplied-lanczos3"
+
+
+class Background(Strict):
+    """A solid background in sRGB code values."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
+    rgb: tuple[Code, Code, Code]
+
+
+class Views(Strict):
+    """What the metrics look at.
+
+    Attributes:
+        backgrounds: solid backgrounds, in order.
+        textures: procedural backgrounds, in order.
+        composite: `float32` composites in memory; the other truncates to 8 bits and goes through JPEG.
+        worst: which worst cases over backgrounds are formed.
+        straight_rgb_noalpha: whether the colour is also looked at with alpha dropped.
+    """
+
+    backgrounds: tuple[Background, ...] = Field(min_length=1, max_length=64)
+    textures: tuple[Literal["checker8", "gradient", "noise", "stripes"], ...] = ()
+    composite: Literal["float32", "truncate-u8-jpeg75-420"] = "float32"
+    worst: tuple[Literal["solid", "adversarial"], ...] = ()
+    straight_rgb_noalpha: bool = False
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Views":
+        names = [*(background.name for background in self.backgrounds), *self.textures]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"the background {name!r} is listed twice")
+            if name in RESERVED_VIEWS or name.startswith("mean"):
+                raise ValueError(f"{name!r} names a view of its own and cannot name a background")
+        if len({background.rgb for background in self.backgrounds}) != len(self.backgrounds):
+            raise ValueError("two backgrounds have one colour")
+        return self
+
+
+class Aggregation(Strict):
+    """How rows become one number.
+
+    Attributes:
+        order: sample, category, macro mean; or the three unweighted levels of the authors' scripts.
+        missing: what a missing prediction does.
+        decimals: digits kept at the two lower levels, or `none`.
+    """
+
+    order: tuple[str, str, str] = ("sample", "category", "macro")
+    missing: Literal["incomplete", "skip-leaf"] = "incomplete"
+    decimals: Literal["none"] | Annotated[int, Field(ge=1, le=12)] = "none"
+
+    @property
+    def mode(self) -> Literal["macro", "paper"]:
+        """Return which of the two averaging rules this is."""
+        return "macro" if self.order[0] == "sample" else "paper"
+
+    @model_validator(mode="after")
+    def _known_rule(self) -> "Aggregation":
+        rule = (self.order, self.missing, self.decimals)
+        known = (
+            (("sample", "category", "macro"), "incomplete", "none"),
+            (("leaf", "subset", "colour"), "skip-leaf", 4),
+        )
+        if rule not in known:
+            raise ValueError(f"there is no averaging rule {rule!r}, only {known[0]!r} and {known[1]!r}")
+        return self
+
+
+class Notes(Strict):
+    """Words for the reader, never hashed."""
+
+    text: str = ""
+
+
+class Protocol(Strict):
+    """One ruler: its settings, its exact rows, its hash.
+
+    The members are the tables of the TOML file. Two records are comparable only if the `hash` of their
+    protocols, and that of their data, are equal.
+    """
+
+    protocol: Header
+    prediction: PredictionRules = PredictionRules()
+    reference: ReferenceRules = ReferenceRules()
+    views: Views
+    metrics: dict[str, SerializeAsAny[MetricSettings]] = Field(min_length=1)
+    aggregation: Aggregation = Aggregation()
+    notes: Notes = Notes()
+
+    @field_validator("metrics")
+    @classmethod
+    def _in_order(cls, metrics: dict[str, MetricSettings]) -> dict[str, MetricSettings]:
+        return {name: metrics[name] for name in SETTINGS if name in metrics}
+
+    @model_validator(mode="after")
+    def _views_exist(self) -> "Protocol":
+        asked = {group for settings in self.metrics.values() for group in settings.views}
+        offered: dict[Group, bool] = {
+            "texture": bool(self.views.textures),
+            "worst-solid": "solid" in self.views.worst,
+            "adversarial": "adversarial" in self.views.worst,
+            "straight-rgb-noalpha": self.views.straight_rgb_noalpha,
+            "reference-straight-rgb-noalpha": self.views.straight_rgb_noalpha,
+            "set-straight-rgb-noalpha": self.views.straight_rgb_noalpha,
+        }
+        for group, present in offered.items():
+            if group in asked and not present:
+                raise ValueError(f"a metric asks for the views {group!r}, which [views] does not offer")
+        return self
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "Protocol":
+        mode = self.aggregation.mode
+        paper = (self.views.composite != "float32", self.prediction.pairing == "sorted-position")
+        if paper != (mode == "paper", mode == "paper"):
+            raise ValueError(
+                "JPEG composites, pairs by position and the three unweighted levels of averaging go together"
+            )
+        for metric, settings in self.metrics.items():
+            if mode not in settings.modes:
+                raise ValueError(f"{metric} does not go with this averaging rule and these composites")
+        return self
+
+    @property
+    def name(self) -> str:
+        """Return the name without version."""
+        return self.protocol.name
+
+    @property
+    def version(self) -> int:
+        """Return the version."""
+        return self.protocol.version
+
+    @property
+    def id(self) -> str:
+        """Return `name@version`."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def status(self) -> str:
+        """Return `draft`, `frozen` or `retired`."""
+        return self.protocol.status
+
+    @property
+    def task(self) -> str:
+        """Return `reconstruction` or `generation`."""
+        return self.protocol.task
+
+    @property
+    def note(self) -> str:
+        """Return the words for the reader."""
+        return self.notes.text
+
+    @property
+    def backgrounds(self) -> dict[str, tuple[int, int, int]]:
+        """Return the solid backgrounds in order: name to sRGB code values."""
+        return {background.name: background.rgb for background in self.views.backgrounds}
+
+    @property
+    def textures(self) -> tuple[str, ...]:
+        """Return the names of the textured backgrounds in order."""
+        return self.views.textures
+
+    def resolved(self) -> dict[str, Any]:
+        """Return what is hashed: every default explicit, absent options left out, no notes, no status."""
+        document: dict[str, Any] = self.model_dump(mode="json", exclude_none=True, exclude={"notes"})
+        del document["protocol"]["status"]
+        return document
+
+    @cached_property
+    def hash(self) -> str:
+        """Return the SHA-256 of the canonical JSON of `resolved()`."""
+        return sha256_json(self.resolved())
+
+    def require_task(self, task: str) -> None:
+        """Check that the protocol judges `task`.
+
+        Raises:
+            UsageError: it judges another one.
+        """
+        if self.task != task:
+            raise UsageError(
+                f"the protocol {self.id} is for {self.task}, not for {task}",
+                remedy="Choose another with --protocol; `alphabench protocols list` shows each one's task.",
+            )
+
+    def metric_settings(self, metric: str) -> MetricSettings:
+        """Return the settings of `metric`."""
+        return self.metrics[metric]
+
+    def mean_cap(self, metric: str) -> float | None:
+        """Return the dB at which values of `metric` are capped in means, None where no cap applies."""
+        cap: float | None = getattr(self.metrics[metric], "mean_cap_db", None)
+        return cap
+
+    def scope(self, metric: str) -> str | None:
+        """Return how a set metric groups samples: `category`, `all` or `leaf`; None for sample metrics."""
+        scope: str | None = getattr(self.metrics[metric], "scope", None)
+        return scope
+
+    def weight_files(self, metric: str) -> tuple[WeightFile, ...]:
+        """Return the files of weights that `metric` needs."""
+        settings = self.metrics[metric]
+        values = (getattr(settings, name) for name in type(settings).model_fields)
+        return tuple(value for value in values if isinstance(value, WeightFile))
+
+    def group_views(self, group: Group) -> tuple[str, ...]:
+        """Return the names of the views in a group, in order."""
+        if group in {"composite", "reference", "set"}:
+            return tuple(f"{group}/{name}" for name in self.backgrounds)
+        if group == "texture":
+            return tuple(f"composite/{name}" for name in self.textures)
+        named = {"worst-solid": "composite/worst-solid", "adversarial": "composite/adversarial"}
+        for kind in ("reference", "set"):
+            named[f"{kind}-straight-rgb-noalpha"] = f"{kind}/straight-rgb-noalpha"
+        return (named.get(group, group),)
+
+    def metric_views(self, metric: str) -> tuple[str, ...]:
+        """Return the views of `metric` that have values of their own, in order."""
+        return tuple(view for group in self.metrics[metric].views for view in self.group_views(group))
+
+    def derived_views(self, metric: str) -> dict[str, tuple[str, ...]]:
+        """Return the views of `metric` that are means of others: name to the views they are made of."""
+        derived = {}
+        for group in self.metrics[metric].views:
+            if group in {"composite", "reference", "set"}:
+                derived[f"{group}/mean{len(self.backgrounds)}"] = self.group_views(group)
+            elif group == "texture":
+                derived["composite/mean-texture"] = self.group_views(group)
+        return derived
+
+    def headline(self, metric: str) -> str:
+        """Return the view whose macro mean stands for `metric`: the mean of the solids where it has them."""
+        derived = self.derived_views(metric)
+        first = f"mean{len(self.backgrounds)}"
+        for kind in ("composite", "set"):
+            if f"{kind}/{first}" in derived:
+                return f"{kind}/{first}"
+        return next(iter(derived), None) or self.metric_views(metric)[0]
+
+    def is_partial(self, metric: str, view: str) -> bool:
+        """Say whether a whole category may have no value of `metric` on `view`."""
+        first = self.derived_views(metric).get(view, (view,))[0]
+        return any(first in self.group_views(group) for group in self.metrics[metric].partial)
+
+    def set_metrics(self) -> tuple[str, ...]:
+        """Return the metrics that compare sets of images, in order."""
+        return tuple(name for name in self.metrics if self.scope(name) is not None)
+
+    def sample_metrics(self) -> tuple[str, ...]:
+        """Return the metrics that every sample has rows of, in order."""
+        return tuple(name for name in self.metrics if self.scope(name) is None)
+
+    def set_views(self) -> tuple[str, ...]:
+        """Return the views on which set metrics are computed, in order."""
+        views = (view for metric in self.set_metrics() for view in self.metric_views(metric))
+        return tuple(dict.fromkeys(views))
+
+    def sample_keys(self) -> tuple[tuple[str, str], ...]:
+        """Return `(view, metric)` for each row of one sample, in a fixed order."""
+        return tuple((view, metric) for metric in self.sample_metrics() for view in self.metric_views(metric))
+
+
+SECTIONS: Mapping[str, type[Strict]] = {
+    "protocol": Header,
+    "prediction": PredictionRules,
+    "reference": ReferenceRules,
+    "views": Views,
+    "aggregation": Aggregation,
+    "notes": Notes,
+}

@@ -1,0 +1,334 @@
+"""The settings of each metric as a protocol may state them.
+
+A setting that a metric's function does not offer as a choice has exactly one allowed value here, so that a
+protocol can never state what is not computed.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+Group = Literal[
+    "composite",
+    "texture",
+    "worst-solid",
+    "adversarial",
+    "alpha",
+    "straight-rgb",
+    "straight-rgb-noalpha",
+    "reference",
+    "reference-straight-rgb-noalpha",
+    "set",
+    "set-straight-rgb-noalpha",
+]
+GROUPS: tuple[Group, ...] = Group.__args__  # type: ignore[attr-defined]
+
+Value = TypeVar("Value")
+
+
+def only(*values: Value) -> Any:
+    """Return a validator that lets nothing but `values` pass."""
+
+    def check(value: Value) -> Value:
+        if value not in values:
+            allowed = " or ".join(repr(item) for item in values)
+            raise ValueError(f"this metric computes with {allowed} only, not with {value!r}")
+        return value
+
+    return AfterValidator(check)
+
+
+class Strict(BaseModel):
+    """A frozen table that refuses unknown keys and wrong types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class WeightFile(Strict):
+    """A file of weights and the first digits of its SHA-256 (8 to 64, as many as are known)."""
+
+    file: str = Field(min_length=1)
+    sha256_prefix: str = Field(pattern=r"^[0-9a-f]{8,64}$")
+
+
+class MetricSettings(Strict):
+    """What every metric's table states.
+
+    Attributes:
+        version: version of the metric's function, equal to the catalog's.
+        views: groups of views on which the metric is computed.
+        partial: groups of views where a whole category may have no value.
+    """
+
+    allowed: ClassVar[tuple[Group, ...]] = ()
+    modes: ClassVar[tuple[str, ...]] = ("macro",)
+
+    version: int = Field(ge=1, le=9999)
+    views: tuple[Group, ...] = Field(min_length=1)
+    partial: tuple[Group, ...] = ()
+
+    @field_validator("views", "partial")
+    @classmethod
+    def _in_order(cls, groups: tuple[Group, ...]) -> tuple[Group, ...]:
+        if foreign := [group for group in groups if group not in cls.allowed]:
+            raise ValueError(f"this metric has no views {foreign[0]!r}, only {', '.join(cls.allowed)}")
+        if len(set(groups)) != len(groups):
+            raise ValueError("a group of views is listed twice")
+        return tuple(group for group in GROUPS if group in groups)
+
+
+class Psnr(MetricSettings):
+    """PSNR without a constant: identical images are infinite, and capped in means only."""
+
+    allowed: ClassVar[tuple[Group, ...]] = ("composite", "texture", "alpha", "straight-rgb")
+
+    data_range: Annotated[float, only(1.0)] = 1.0
+    eps: Annotated[float, only(0.0)] = 0.0
+    mean_cap_db: float = Field(default=100.0, gt=0, le=1000)
+
+
+class PsnrWorstSolid(Psnr):
+    """PSNR on the solid background where it is lowest."""
+
+    allowed: ClassVar[tuple[Group, ...]] = ("worst-solid",)
+
+
+class PsnrAdversarial(Psnr):
+    """Lower bound of PSNR over all backgrounds."""
+
+    allowed: ClassVar[tuple[Group, ...]] = ("adversarial",)
+
+
+class PsnrEps8(MetricSettings):
+    """PSNR of pyiqa: 1e-8 inside the logarithm, 80 dB for identical images."""
+
+    allowed: ClassVar[tuple[Group, ...]] = ("composite", "straight-rgb-noalpha")
+    modes: ClassVar[tuple[str, ...]] = ("paper",)
+
+    data_range: Annotated[float, only(1.0)] = 1.0
+    eps: Annotated[float, only(1e-8)] = 1e-8
+
+
+class Ssim(MetricSettings):
+    """SSIM with a Gaussian window on the valid area (Wang et al. 2004)."""
+
+    allowed: ClassVar[tuple[Group, ...]] = ("composite", "texture")
+
+    channels: Annotated[str, only("rgb")] = "rgb"
+    window: Annotated[str, only("gaussian")] = "gaussian"
+    taps: Annotated[int, only(11)] = 11
+    sigma: Annotated[float, only(1.5)] = 1.5
+    k1: Annotated[float, only(0.01)] = 0.01
+    k2: Annotated[float, only(0.03)] = 0.03
+    boundary: Annotated[str, only("valid")] = "valid"
+    clamp_cs: Annotated[bool, only(False)] = False
+
+
+class SsimLuma(Ssim):
+    """SSIM of the unrounded luma."""
+
+    allowed: ClassVar[tuple[Group, ...]] = ("composite",)
+
+    channels: Annotated[str, only("luma")] = "luma"
+
+
+class SsimAlpha(Ssim):
+    """SSIM of the alpha channel."""
+
+    allowed: ClassVar[tuple[Group, ...]] = ("alpha",)
+
+    channels: Annotated[str, only("alpha")] = "alpha"
+
+
+class SsimWorst9(Ssim):
+    """The lowest RGB SSIM among the solid backgrounds."""
+
+    allowed: ClassVar[tuple[Group, ...]] = ("worst-solid",)
+
+
+class SsimPyiqa(Ssim):
+    """SSIM of pyiqa: luma rounded to integers, contrast clamped at 0, weights stored as float32."""
+
+    allowed: ClassVar[tuple[Group, ...]] = ("composite", "straight-rgb-noalpha")
+    modes: ClassVar[tuple[str, ...]] = ("paper",)
+
+    channels: Annotated[str, only("luma-rounded")] = "luma-rounded"
+    clamp_cs: Annotated[bool, only(True)] = True
+    weights_dtype: Annotated[str, only("float32")] = "float32"
+
+
+class Lpips(MetricSettings):
+    """LPIPS 0.1 with AlexNet (Zhang et al. 2018)."""
+
+    allowed: ClassVar[tuple[Group, ...]] = ("composite", "texture", "straight-rgb-noalpha")
+    modes: ClassVar[tuple[str, ...]] = ("macro", "paper")
+
+    net: Annotated[str, only("alex")] = "alex"
+    release: Annotated[str, only("0.1")] = "0.1"
+    heads: WeightFile
+    backbone: WeightFile
+
+
+class LpipsRand(MetricSettings):
+    """Feature distance with the seeded random network."""
+
+    allowed: ClassVar[tuple[Group, ...]] = ("composite", "texture")
+
+    network: Annotated[str, only("random-20250709")] = "random-20250709"
+    weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    eps: Annotated[float, only(0.1)] = 0.1
+
+
+class Rfid(MetricSettings):
+    """Fréchet distance of Inception features between references' and predictions' composites."""
+
+    allowed: ClassVar[tuple[Group, ...]] = ("set",)
+
+    features: Annotated[str, only("inception-2015-12-05-pool3")] = "inception-2015-12-05-pool3"
+    weights: WeightFile
+    resize: Annotated[str, only("clean-bicubic-299")] = "clean-bicubic-299"
+    scope: Literal["category", "all"] = "category"
+
+
+class Kid(Rfid):
+    """Kernel distance of the same features: the full unbiased estimate with a cubic kernel."""
+
+    degree: Annotated[int, only(3)] = 3
+    estimator: Annotated[str, only("unbiased-full")] = "unbiased-full"
+
+
+class RfidRand(MetricSettings):
+    """Fréchet distance of the seeded random network's features."""
+
+    allowed: ClassVar[tuple[Group, ...]] = ("set",)
+
+    features: Annotated[str, only("random-20250709-960")] = "random-20250709-960"
+    weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    scope: Literal["category", "all"] = "all"
+
+
+class KidRand(RfidRand):
+    """Kernel distance of the seeded random network's features."""
+
+    degree: Annotated[int, only(3)] = 3
+    estimator: Annotated[str, only("unbiased-full")] = "unbiased-full"
+
+
+class FidPyiqa(MetricSettings):
+    """FID as pyiqa computes it, one per leaf folder and background, clipped at 0."""
+
+    allowed: ClassVar[tuple[Group, ...]] = ("set", "set-straight-rgb-noalpha")
+    modes: ClassVar[tuple[str, ...]] = ("paper",)
+
+    features: Annotated[str, only("inception-2015-12-05-pool3")] = "inception-2015-12-05-pool3"
+    weights: WeightFile
+    resize: Annotated[str, only("clean-bicubic-299")] = "clean-bicubic-299"
+    recipe: Annotated[str, only("pyiqa")] = "pyiqa"
+    clip_at_zero: Annotated[bool, only(True)] = True
+    scope: Annotated[str, only("leaf")] = "leaf"
+
+
+class LaionAes(MetricSettings):
+    """LAION aesthetic score as pyiqa computes it, of the prediction and of the reference."""
+
+    allowed: ClassVar[tuple[Group, ...]] = (
+        "composite",
+        "straight-rgb-noalpha",
+        "reference",
+        "reference-straight-rgb-noalpha",
+    )
+    modes: ClassVar[tuple[str, ...]] = ("paper",)
+
+    recipe: Annotated[str, only("pyiqa")] = "pyiqa"
+    backbone: Annotated[str, only("clip-vit-l-14")] = "clip-vit-l-14"
+    head: Annotated[str, only("sac-logos-ava1-l14-linear-mse")] = "sac-logos-ava1-l14-linear-mse"
+
+
+class AlphaMeasure(MetricSettings):
+    """An error or overlap of the alpha channel over the whole image."""
+
+    allowed: ClassVar[tuple[Group, ...]] = ("alpha",)
+
+
+class AlphaUnknown(AlphaMeasure):
+    """An alpha error over the unknown region, which is made from the reference's alpha.
+
+    The region is what neither the eroded opaque nor the eroded clear pixels cover; the square element has
+    the radius `max(1, round(radius_share * min(height, width)))`.
+    """
+
+    trimap: Annotated[str, only("eroded-square")] = "eroded-square"
+    radius_share: Annotated[float, only(0.01)] = 0.01
+
+
+class Gradient(AlphaMeasure):
+    """Gradient error (Rhemann et al. 2009)."""
+
+    sigma: Annotated[float, only(1.4)] = 1.4
+
+
+class GradientUnknown(AlphaUnknown, Gradient):
+    """Gradient error over the unknown region."""
+
+
+class Connectivity(AlphaMeasure):
+    """Connectivity error (Rhemann et al. 2009)."""
+
+    step: Annotated[float, only(0.1)] = 0.1
+    tolerance: Annotated[float, only(0.15)] = 0.15
+
+
+class ConnectivityUnknown(AlphaUnknown, Connectivity):
+    """Connectivity error over the unknown region."""
+
+
+class HardIou(AlphaMeasure):
+    """Overlap of the alpha masks at a threshold in 8-bit codes."""
+
+    threshold: Annotated[int, only(128)] = 128
+
+
+class BoundaryF(HardIou):
+    """F-measure of the masks' boundaries within a share of the diagonal."""
+
+    radius_share: Annotated[float, only(0.0075)] = 0.0075
+
+
+# The order of this table is the order of a sample's rows, of a record's metrics and of printed columns.
+SETTINGS: dict[str, type[MetricSettings]] = {
+    "psnr": Psnr,
+    "psnr_eps8": PsnrEps8,
+    "psnr_worst_solid": PsnrWorstSolid,
+    "psnr_adversarial": PsnrAdversarial,
+    "ssim_rgb": Ssim,
+    "ssim_luma": SsimLuma,
+    "ssim_pyiqa": SsimPyiqa,
+    "ssim_worst9": SsimWorst9,
+    "ssim_alpha": SsimAlpha,
+    "lpips": Lpips,
+    "lpips-rand": LpipsRand,
+    "sad": AlphaMeasure,
+    "sad_per_mpx": AlphaMeasure,
+    "mse": AlphaMeasure,
+    "mad": AlphaMeasure,
+    "grad_rhemann": Gradient,
+    "grad_aim": Gradient,
+    "conn_rhemann": Connectivity,
+    "conn_aim": Connectivity,
+    "sad_unknown": AlphaUnknown,
+    "mse_unknown": AlphaUnknown,
+    "mad_unknown": AlphaUnknown,
+    "grad_rhemann_unknown": GradientUnknown,
+    "grad_aim_unknown": GradientUnknown,
+    "conn_rhemann_unknown": ConnectivityUnknown,
+    "conn_aim_unknown": ConnectivityUnknown,
+    "soft_iou": AlphaMeasure,
+    "hard_iou": HardIou,
+    "boundary_f": BoundaryF,
+    "laion_aes": LaionAes,
+    "rfid": Rfid,
+    "rfid-rand": RfidRand,
+    "kid": Kid,
+    "kid-rand": KidRand,
+    "fid": FidPyiqa,
+}
