@@ -1,0 +1,39 @@
+"""How a batch is cut into blocks, so that the maps of one block stay in the processor's cache.
+
+On a CPU each sample is worked on alone, in stripes whose height depends on the image size only: a score
+does not depend on the batch it came in, to the last bit. On an accelerator samples are taken together, as
+many as a memory budget allows.
+"""
+
+from collections.abc import Iterator
+
+import torch
+
+CPU_BLOCK_PIXELS = 1 << 16
+"""Pixels of one stripe on a CPU: one float32 map of it takes 256 KiB, a part of the level-2 cache."""
+
+ACCELERATOR_BLOCK_ROWS = 256
+"""Rows of one stripe on an accelerator, where few large kernels beat many small ones."""
+
+ACCELERATOR_BUDGET = 2 << 30
+"""Bytes that the maps of one block may take on an accelerator."""
+
+
+def sample_chunks(batch: int, bytes_per_sample: int, device: torch.device) -> Iterator[slice]:
+    """Yield slices of the batch: single samples on a CPU, else as many as the memory budget holds."""
+    step = 1 if device.type == "cpu" else max(1, ACCELERATOR_BUDGET // max(1, bytes_per_sample))
+    for start in range(0, batch, step):
+        yield slice(start, min(start + step, batch))
+
+
+def stripe_rows(height: int, width: int, device: torch.device) -> int:
+    """Return how many of `height` rows one stripe takes, at least one."""
+    rows = CPU_BLOCK_PIXELS // width if device.type == "cpu" else ACCELERATOR_BLOCK_ROWS
+    return max(1, min(rows, height))
+
+
+def stripes(height: int, width: int, device: torch.device) -> Iterator[slice]:
+    """Yield slices of rows that cover `height` once, from top to bottom."""
+    step = stripe_rows(height, width, device)
+    for start in range(0, height, step):
+        yield slice(start, min(start + step, height))
