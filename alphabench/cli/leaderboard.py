@@ -1,0 +1,103 @@
+"""`alphabench leaderboard`: the records of a folder side by side."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from alphabench.cli.output import ARROWS, emit_json, format_number, json_option, print_table
+
+if TYPE_CHECKING:
+    from alphabench.leaderboard.table import Table
+
+COLUMNS = (
+    "psnr",
+    "psnr_eps8",
+    "ssim_rgb",
+    "ssim_pyiqa",
+    "lpips",
+    "lpips-rand",
+    "rfid",
+    "rfid-rand",
+    "sad",
+    "mad",
+    "psnr_worst_solid",
+)
+DEFAULT_ROOTS = ("leaderboard", "runs")
+
+
+@click.command()
+@click.option(
+    "--root",
+    "roots",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Folder of runs or records; may be repeated  [default: ./leaderboard and ./runs]",
+)
+@json_option
+def leaderboard(roots: tuple[Path, ...], *, as_json: bool) -> None:
+    """Show the records under a folder, best first: one table for each protocol and data set."""
+    from alphabench.leaderboard.table import latent_numbers, read_shelf
+
+    present = tuple(Path(name) for name in DEFAULT_ROOTS if Path(name).is_dir())
+    shelf = read_shelf(roots or present or (Path("runs"),))
+    if as_json:
+        emit_json(
+            {
+                "tables": [
+                    {
+                        "protocol": table.protocol,
+                        "protocol_hash": table.protocol_hash,
+                        "data": table.data,
+                        "data_hash": table.data_hash,
+                        "records": [
+                            {
+                                "record_id": record.document["record_id"],
+                                "path": str(record.path),
+                                "org": record.document["model"]["org"],
+                                "model": record.document["model"]["name"],
+                                "complete": record.complete,
+                                "latent_numbers_per_pixel": latent_numbers(record.document),
+                                "signature": record.signature,
+                                "aggregates": record.aggregates,
+                            }
+                            for record in table.records
+                        ],
+                    }
+                    for table in shelf.tables
+                ],
+                "broken": [{"path": str(path), "reason": reason} for path, reason in shelf.broken],
+            }
+        )
+        return
+    for table in shelf.tables:
+        _print(table)
+    for path, reason in shelf.broken:
+        click.echo(f"not shown: {path}: {reason}", err=True)
+
+
+def _print(table: "Table") -> None:
+    from alphabench.leaderboard.table import latent_numbers
+    from alphabench.metrics.catalog import CATALOG
+
+    aggregates = [record.aggregates for record in table.records]
+    names = [name for name in COLUMNS if any(name in row and row[name]["value"] is not None for row in aggregates)]
+    columns = ["model", "latent/px"]
+    columns += [f"{name}{ARROWS[CATALOG[name].higher_is_better]} {CATALOG[name].unit}".strip() for name in names]
+    rows = []
+    for record in table.records:
+        document = record.document
+        latent = latent_numbers(document)
+        row = [
+            f"{document['model']['org']}/{document['model']['name']}",
+            "-" if latent is None else f"{latent:g}",
+        ]
+        for name in names:
+            value = record.aggregates.get(name, {}).get("value")
+            row.append(format_number(value, CATALOG[name].decimals))
+        row += [str(document["data"]["samples"]), document["record_id"][:8]]
+        row.append("" if record.complete else "incomplete, not ranked")
+        rows.append(row)
+    caption = f"protocol {table.protocol_hash[:8]}  data {table.data_hash[:8]}"
+    title = f"{table.protocol} on {table.data}"
+    print_table(title, [*columns, "n", "record", "state"], rows, caption=caption)

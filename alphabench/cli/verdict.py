@@ -1,0 +1,143 @@
+"""How a finished run is told: a table for people, one document for programs, an exit code for scripts."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from alphabench.cli.output import ARROWS, emit_json, format_number, print_table
+from alphabench.runtime import world
+
+if TYPE_CHECKING:
+    from alphabench.results.record import Record
+    from alphabench.tasks.execution import Outcome
+
+INCOMPLETE = 4
+HEADLINE = (
+    "psnr",
+    "psnr_eps8",
+    "ssim_rgb",
+    "ssim_pyiqa",
+    "lpips",
+    "lpips-rand",
+    "sad",
+    "mad",
+    "psnr_worst_solid",
+)
+RANDOM_FEATURES = "random features: only comparable within alpha-mini@1; not LPIPS, not FID"
+
+
+def leave_with(outcome: "Outcome", *, as_json: bool) -> int:
+    """Print the outcome of a run and return the exit code: 0, or 4 where the record is incomplete."""
+    record = outcome.record
+    if not world().is_main:
+        return 0 if record.complete else INCOMPLETE
+    if as_json:
+        emit_json(
+            {
+                "record": str(record.path),
+                "protocol": outcome.protocol.id,
+                "signature": record.signature,
+                "complete": record.complete,
+                "incomplete_reasons": record.document["incomplete_reasons"],
+                "deviations": record.document.get("deviations", []),
+                "aggregates": record.aggregates,
+                "missing": _missing(record),
+                "contact_sheet": None if outcome.sheet is None else str(outcome.sheet.resolve()),
+                "resumed": outcome.stored,
+            }
+        )
+    else:
+        _print(outcome)
+    return 0 if record.complete else INCOMPLETE
+
+
+def _print(outcome: "Outcome") -> None:
+    record, document = outcome.record, outcome.record.document
+    model, data = document["model"], document["data"]
+    title = (
+        f"{model['org']}/{model['name']} on {data['name']}@{data['version']} "
+        f"({data['samples']} images) under {outcome.protocol.id}"
+    )
+    categories = list(data["categories"])
+    metrics = {metric["name"]: metric for metric in document["metrics"]}
+    names = [name for name in HEADLINE if metrics.get(name, {}).get("state") == "ok"]
+    if len(categories) > 1 and names:
+        _print_categories(title, outcome, categories, [metrics[name] for name in names])
+        title = "all metrics (macro mean over categories; composites over the backgrounds)"
+    rows = [_metric_row(metric, record.aggregates[metric["name"]]) for metric in document["metrics"]]
+    print_table(title, ("metric", "value", "unit", "n", "state"), rows, caption=_caption(document))
+    click.echo(f"signature      {record.signature}")
+    click.echo(f"record         {record.path}")
+    if outcome.sheet is not None:
+        click.echo(f"contact sheet  {outcome.sheet}")
+    if outcome.stored:
+        click.echo("stored result of an earlier run; --fresh measures anew")
+    for reason in document["incomplete_reasons"]:
+        click.echo(f"incomplete: {reason}", err=True)
+    for missing in _missing(record):
+        click.echo(f"  {missing['metric']} is {missing['state']}: {missing['reason']}", err=True)
+        if missing.get("remedy"):
+            click.echo(f"    mend: {missing['remedy']}", err=True)
+    for deviation in document.get("deviations", []):
+        click.echo(f"deviation: {deviation}", err=True)
+
+
+def _print_categories(title: str, outcome: "Outcome", categories: list[str], metrics: list[dict[str, Any]]) -> None:
+    from alphabench.metrics.catalog import CATALOG
+
+    columns = ["category"]
+    columns += [f"{m['name']}{ARROWS[m['higher_is_better']]} {m['unit']}".strip() for m in metrics]
+    rows = []
+    for category in [*categories, "mean"]:
+        row = [category]
+        for metric in metrics:
+            view = outcome.protocol.headline(metric["name"])
+            scope = "macro" if category == "mean" else "category"
+            value = next(
+                (
+                    item["value"]
+                    for item in metric["aggregates"]
+                    if item["view"] == view
+                    and item["scope"] == scope
+                    and (scope == "macro" or item["category"] == category)
+                ),
+                None,
+            )
+            row.append(format_number(value, CATALOG[metric["name"]].decimals))
+        rows.append(row)
+    print_table(title, columns, rows)
+
+
+def _metric_row(metric: dict[str, Any], headline: dict[str, Any]) -> tuple[str, str, str, str, str]:
+    from alphabench.metrics.catalog import CATALOG
+
+    name = f"{metric['name']} {ARROWS[metric['higher_is_better']]}".rstrip()
+    value = format_number(headline["value"], CATALOG[metric["name"]].decimals)
+    count = "-" if headline["n"] is None else str(headline["n"])
+    return name, value, metric["unit"], count, metric["state"]
+
+
+def _caption(document: Mapping[str, Any]) -> str:
+    lines = []
+    config = document["model"].get("config", {})
+    if (latent := config.get("latent_numbers_per_pixel")) is not None:
+        lines.append(f"latent numbers per pixel: {latent:g} (an RGBA image holds 4)")
+    if any(metric["name"].endswith("-rand") for metric in document["metrics"]):
+        lines.append(RANDOM_FEATURES)
+    if notes := document.get("notes"):
+        lines.append(notes)
+    return "\n".join(lines)
+
+
+def _missing(record: "Record") -> list[dict[str, Any]]:
+    return [
+        {
+            "metric": metric["name"],
+            "state": metric["state"],
+            "reason": metric["reason"],
+            "remedy": metric.get("remedy"),
+        }
+        for metric in record.document["metrics"]
+        if metric["state"] != "ok"
+    ]

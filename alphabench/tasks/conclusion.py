@@ -1,0 +1,170 @@
+"""From the store to the record: set metrics, averages, provenance, contact sheet."""
+
+import contextlib
+import resource
+import statistics
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alphabench.data.manifest import Sample
+from alphabench.errors import AlphabenchError
+from alphabench.image.codec import ImageFacts, read_facts, read_rgba, to_float
+from alphabench.image.types import Codes
+from alphabench.metrics.weights import WEIGHT_FILES, locate, sha256_of
+from alphabench.results.aggregate import aggregate
+from alphabench.results.merged import Merged
+from alphabench.results.provenance import code_version, environment
+from alphabench.results.record import Record, build_record, load_record, record_files
+from alphabench.results.request import RunRequest
+from alphabench.results.store import RunStore
+from alphabench.runtime import world
+from alphabench.tasks.scorers import Scorer, set_values
+from alphabench.tasks.sheet import mean_over_views, write_sheet
+
+if TYPE_CHECKING:
+    from alphabench.tasks.execution import Job
+
+SHEET = "contact_sheet.png"
+PRIMARY = ("psnr", "psnr_eps8")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Where a run's seconds went: all, scoring, and each sample computed by this process."""
+
+    started: float
+    score: float
+    samples: list[float]
+
+
+def conclude(
+    job: "Job", request: RunRequest, store: RunStore, scorer: Scorer, timing: Timing
+) -> tuple[Record, Path | None]:
+    """Write the record and the contact sheet of a run whose samples are all stored; return both.
+
+    Raises:
+        DataError: the record cannot be written.
+        DiskFullError: the disk is full; every sample is safe.
+    """
+    merged = store.merged()
+    groups = job.groups
+    metrics = aggregate(
+        job.protocol,
+        list(groups.items()),
+        merged.rows,
+        merged.not_applicable,
+        set_values=set_values(job.protocol, merged.features, groups, scorer.unavailable),
+        unavailable=scorer.unavailable,
+    )
+    document, parquet = build_record(
+        request=request,
+        protocol=job.protocol,
+        samples=list(groups.items()),
+        merged=merged,
+        metrics=metrics,
+        code=code_version(),
+        environment=environment(job.device, job.dtype, world(), _weights(job, scorer)),
+        started=store.started,
+        resumed=store.resumed,
+        timings=_timings(job, timing),
+        deviations=job.deviations,
+        incomplete=_absent(job),
+        notes=_notes(job, merged),
+    )
+    folder = store.finish(record_files(document), parquet)
+    return load_record(folder, protocol=job.protocol, thorough=False), _sheet(job, store, merged)
+
+
+def _weights(job: "Job", scorer: Scorer) -> dict[str, str]:
+    """Return the SHA-256 of each file of learned weights that was used, as entries of the environment."""
+    used = {
+        file.name
+        for file in WEIGHT_FILES.values()
+        if any(m in job.protocol.metrics and m not in scorer.unavailable for m in file.needed_by)
+    }
+    return {f"weights:{Path(WEIGHT_FILES[name].filename).name}": sha256_of(locate(name)) for name in sorted(used)}
+
+
+def _timings(job: "Job", timing: Timing) -> dict[str, float]:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    timings: dict[str, float] = {
+        "wall_s": round(time.perf_counter() - timing.started, 3),
+        "model_s": round(job.judged.seconds, 3),
+        "score_s": round(timing.score, 3),
+        "peak_memory_bytes": peak,
+    }
+    if len(timing.samples) >= 2:
+        cuts = statistics.quantiles(timing.samples, n=20)
+        timings |= {"sample_ms_p50": round(1000 * cuts[9], 3), "sample_ms_p95": round(1000 * cuts[18], 3)}
+    return timings
+
+
+def _absent(job: "Job") -> list[str]:
+    if not job.absent:
+        return []
+    total = len(job.data)
+    return [f"{len(job.absent)} of {total} references have no prediction, first {job.absent[0]!r}"]
+
+
+def _notes(job: "Job", merged: Merged) -> str:
+    """Return what a reader should know: ignored metadata of the references, bytes that a codec used."""
+    notes = []
+    facts = [found for sample in job.samples if (found := _header(job.data.path(sample), job)) is not None]
+    ignored = Counter(
+        name
+        for fact in facts
+        for name, present in (
+            ("an ICC profile", fact.icc),
+            ("a gamma or chromaticity chunk", fact.gamma),
+            ("an EXIF rotation", fact.exif_orientation is not None),
+        )
+        if present
+    )
+    notes += [f"{count} of {len(facts)} references carry {name}, which was ignored" for name, count in ignored.items()]
+    sizes = [facts["encoded_bytes"] for facts in merged.facts.values() if "encoded_bytes" in facts]
+    if sizes:
+        pixels = sum(sample.width * sample.height for sample in job.samples)
+        notes.append(
+            f"encoded size: {statistics.fmean(sizes):.0f} bytes a sample on average, at most {max(sizes)}, "
+            f"{sum(sizes) / pixels:.4f} bytes a pixel"
+        )
+    return "; ".join(notes)
+
+
+def _header(path: Path, job: "Job") -> ImageFacts | None:
+    with contextlib.suppress(AlphabenchError):
+        return read_facts(path, allow_opaque=job.data.manifest.alpha == "opaque")
+    return None
+
+
+def _sheet(job: "Job", store: RunStore, merged: Merged) -> Path | None:
+    """Draw the contact sheet; None where the protocol has no metric that could choose the samples."""
+    metric = next((name for name in PRIMARY if name in job.protocol.metrics), None)
+    if metric is None:
+        return None
+    views = frozenset(job.protocol.derived_views(metric).get(job.protocol.headline(metric), ()))
+    values: dict[str, list[float]] = {}
+    for sample, _, view, name, value in merged.rows:
+        if name == metric and view in views:
+            values.setdefault(sample, []).append(value)
+    info = job.judged.info
+    return write_sheet(
+        store.folder / SHEET,
+        f"{info.org}/{info.name} on {job.data.manifest.id}",
+        job.protocol,
+        job.data,
+        mean_over_views(values, job.protocol.mean_cap(metric)),
+        lambda sample: _prediction(job, store, sample),
+    )
+
+
+def _prediction(job: "Job", store: RunStore, sample: Sample) -> Codes:
+    """Return the prediction for `sample` as it was judged."""
+    if job.judged.writes:
+        return read_rgba(store.prediction_path(sample.id))
+    prediction = job.judged.predict([sample], [to_float(job.data.read(sample))[None]])[0][0]
+    assert prediction is not None
+    return prediction
