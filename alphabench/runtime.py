@@ -92,7 +92,7 @@ def resolve_dtype(name: str) -> "torch.dtype":
 
 @dataclass(frozen=True)
 class World:
-    """This process among the processes of one run.
+    """One process among the processes of a run.
 
     Attributes:
         rank: index of this process, 0 is the one that writes the record.

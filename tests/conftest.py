@@ -1,5 +1,6 @@
 """What every test file may use: fixed seeds and threads, the fixture `F32`, folders of small images."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from alphabench.image.codec import to_float, write_png
 from alphabench.image.types import Codes, Rgba
 
-torch.set_num_threads(2)
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

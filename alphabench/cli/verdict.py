@@ -37,6 +37,7 @@ def leave_with(outcome: "Outcome", *, as_json: bool) -> int:
             {
                 "record": str(record.path),
                 "protocol": outcome.protocol.id,
+                "protocol_hash": outcome.protocol.hash,
                 "signature": record.signature,
                 "complete": record.complete,
                 "incomplete_reasons": record.document["incomplete_reasons"],
@@ -67,6 +68,7 @@ def _print(outcome: "Outcome") -> None:
         title = "all metrics (macro mean over categories; composites over the backgrounds)"
     rows = [_metric_row(metric, record.aggregates[metric["name"]]) for metric in document["metrics"]]
     print_table(title, ("metric", "value", "unit", "n", "state"), rows, caption=_caption(document))
+    click.echo(f"protocol       {outcome.protocol.id}  {outcome.protocol.hash}")
     click.echo(f"signature      {record.signature}")
     click.echo(f"record         {record.path}")
     if outcome.sheet is not None:

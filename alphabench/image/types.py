@@ -17,3 +17,9 @@ Mask = Bool[Tensor, "batch 1 height width"]
 
 Codes = UInt8[Tensor, "channel height width"]
 """One image as 8-bit codes."""
+
+AnyCodes = UInt8[Tensor, "_ _ _"]
+"""One image as 8-bit codes among others that may have another size."""
+
+AnyRgba = Float[Tensor, "_ 4 _ _"]
+"""Straight-alpha images in [0,1] among others that may have another size."""

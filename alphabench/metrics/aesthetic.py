@@ -10,6 +10,7 @@ import importlib
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Float64
@@ -24,8 +25,8 @@ from alphabench.metrics.weights import WeightsMissing, locate, read_state
 from alphabench.runtime import exact_matmul
 
 # CLIP's own mean and deviation: openai/CLIP `clip/clip.py`.
-_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 
 _WIDTHS = (768, 1024, 128, 64, 16, 1)
 _PLACES = (0, 2, 4, 6, 7)  # where the linear layers stand in the file, dropout between them
@@ -77,7 +78,7 @@ class Aesthetics:
 
     def _one(self, image: Rgb) -> Float[Tensor, " 1"]:
         small = transform.resize(image, self._side, interpolation=InterpolationMode.BICUBIC, antialias=True)
-        seen = transform.normalize(transform.center_crop(small, self._side), _MEAN, _DEVIATION)
+        seen = transform.normalize(transform.center_crop(small, self._side), CLIP_MEAN, CLIP_DEVIATION)
         embedding = nn.functional.normalize(self._encode(seen).float(), p=2, dim=-1)
         rating: Tensor = self._layers(embedding)
         return rating[:, 0]
@@ -89,16 +90,25 @@ def clip_encoder(path: Path, device: torch.device | str = "cpu") -> tuple[Encode
     Raises:
         WeightsMissing: pyiqa is not installed.
     """
+    model = clip_model(path, device)
+    # pyiqa's encoder leaves the positions out unless it is told otherwise.
+    return functools.partial(model.encode_image, pos_embedding=True), int(model.visual.input_resolution)
+
+
+def clip_model(path: Path, device: torch.device | str = "cpu") -> Any:
+    """Return the CLIP of a released file in float32, as pyiqa builds it.
+
+    Raises:
+        WeightsMissing: pyiqa is not installed.
+    """
     try:
         module = importlib.import_module("pyiqa.archs.clip_model")
     except ImportError as error:
         raise WeightsMissing(
-            f"the aesthetic score needs the package pyiqa, which cannot be imported: {error}",
+            f"CLIP needs the package pyiqa, which cannot be imported: {error}",
             remedy='Run: pip install "alphabench[paper]"',
         ) from error
-    model = module.load(str(path), device=str(device)).float()
-    # pyiqa's encoder leaves the positions out unless it is told otherwise.
-    return functools.partial(model.encode_image, pos_embedding=True), int(model.visual.input_resolution)
+    return module.load(str(path), device=str(device)).float()
 
 
 @functools.lru_cache(maxsize=2)

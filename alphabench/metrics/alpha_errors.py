@@ -8,6 +8,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from alphabench.image.types import Alpha, Mask
+from alphabench.metrics.blocks import one_thread
 from alphabench.metrics.check import check_pair, check_region
 
 
@@ -61,6 +62,7 @@ def counted_pixels(image: Tensor, region: Mask | None) -> Float64[Tensor, " batc
     return region.sum((1, 2, 3)).double()
 
 
+@one_thread()
 def _difference(prediction: Tensor, reference: Tensor, region: Mask | None) -> Tensor:
     """Return p − t in float64, 0 outside the region, after checking the arguments."""
     prediction, reference = check_pair(prediction, reference, channels=1)

@@ -307,6 +307,11 @@ _METRICS: tuple[Metric, ...] = (
         takes="rgb", views=("composite", "straight-rgb"), limits=_ANY, needs=("weights",), decimals=4,
         symmetric=False,
     ),
+    _entry(
+        "clipscore", "clipscore:clipscore", "How well an opaque image fits its text, CLIP ViT-B/32.", better=_UP,
+        takes="rgb", views=("composite",), limits=(0.0, 2.5), needs=("text", "weights"), decimals=4,
+        symmetric=False,
+    ),
 )  # fmt: skip
 
 CATALOG: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _METRICS})

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from alphabench.errors import DataError
+from alphabench.metrics.blocks import one_thread
 
 RANGE_TOLERANCE = 1e-6
 """How far outside [0,1] a value may lie before it is an error; nearer ones are clamped."""
@@ -12,6 +13,7 @@ _FLOATS = (torch.float32, torch.float64)
 _AXES = ("sample", "channel", "row", "column")
 
 
+@one_thread()
 def check_image(image: Tensor, name: str, *, channels: int | None = None) -> Tensor:
     """Return `image` clamped to [0,1] after checking that a metric can use it.
 

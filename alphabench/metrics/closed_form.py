@@ -16,7 +16,7 @@ from torch import Tensor
 from alphabench.errors import DataError
 from alphabench.image.compositing import premultiply
 from alphabench.image.types import Rgba
-from alphabench.metrics.blocks import stripes
+from alphabench.metrics.blocks import one_thread, stripes
 from alphabench.metrics.check import check_backgrounds, check_pair
 
 UNIFORM_MOMENTS = ((1 / 2, 1 / 2, 1 / 2), (1 / 3, 1 / 3, 1 / 3))
@@ -71,12 +71,14 @@ def moments(prediction: Rgba, reference: Rgba) -> PairMoments:
     return moments_of_difference(premultiplied_difference(prediction, reference))
 
 
+@one_thread()
 def premultiplied_difference(prediction: Rgba, reference: Rgba) -> Float[Tensor, "batch 4 height width"]:
     """Return dP (three channels) and dA (the fourth) of checked images."""
     colour = premultiply(prediction) - premultiply(reference)
     return torch.cat([colour, prediction[:, 3:] - reference[:, 3:]], dim=1)
 
 
+@one_thread()
 def moments_of_difference(difference: Float[Tensor, "batch 4 height width"]) -> PairMoments:
     """Return the seven sums from dP and dA, stripe by stripe in float64."""
     batch, _, height, width = difference.shape
@@ -168,6 +170,7 @@ def psnr_adversarial(prediction: Rgba, reference: Rgba) -> Float64[Tensor, " bat
     return psnr_adversarial_of_difference(premultiplied_difference(prediction, reference))
 
 
+@one_thread()
 def psnr_adversarial_of_difference(
     difference: Float[Tensor, "batch 4 height width"],
 ) -> Float64[Tensor, " batch"]:

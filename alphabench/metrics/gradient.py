@@ -14,6 +14,7 @@ from torch import Tensor
 
 from alphabench.image.types import Alpha, Mask
 from alphabench.metrics.alpha_errors import counted_pixels
+from alphabench.metrics.blocks import one_thread
 from alphabench.metrics.check import check_pair, check_region
 
 SIGMA = 1.4
@@ -74,6 +75,7 @@ class _Evaluator(NamedTuple):
     mirror: bool
 
 
+@one_thread()
 def _error(prediction: Tensor, reference: Tensor, region: Mask | None, evaluator: _Evaluator) -> Tensor:
     """Return the sum of squared differences of gradient magnitudes."""
     prediction, reference = check_pair(prediction, reference, channels=1)

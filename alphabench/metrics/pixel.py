@@ -5,10 +5,12 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from alphabench.image.types import Alpha, Rgba
+from alphabench.metrics.blocks import one_thread
 from alphabench.metrics.check import check_pair
 from alphabench.metrics.closed_form import psnr_from_mse
 
 
+@one_thread()
 def psnr(
     prediction: Float[Tensor, "batch channel height width"],
     reference: Float[Tensor, "batch channel height width"],
@@ -40,6 +42,7 @@ def psnr_alpha(prediction: Alpha, reference: Alpha) -> Float64[Tensor, " batch"]
     return psnr(prediction, reference)
 
 
+@one_thread()
 def psnr_straight_rgb(prediction: Rgba, reference: Rgba) -> Float64[Tensor, " batch"]:
     """Return the PSNR in dB of straight colour, weighted by the reference's alpha.
 

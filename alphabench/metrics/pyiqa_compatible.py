@@ -9,7 +9,7 @@ from jaxtyping import Float64, UInt8
 from torch import Tensor
 
 from alphabench.errors import DataError
-from alphabench.metrics.blocks import stripe_rows
+from alphabench.metrics.blocks import one_thread, stripe_rows
 from alphabench.metrics.gaussian_window import HALO, TAPS, ValidWindow, padded_width, window
 from alphabench.runtime import exact_matmul
 
@@ -24,6 +24,7 @@ RgbCodes = UInt8[Tensor, "batch 3 height width"]
 """Opaque images as 8-bit codes."""
 
 
+@one_thread()
 def psnr_eps8(prediction: RgbCodes, reference: RgbCodes) -> Float64[Tensor, " batch"]:
     """Return the PSNR in dB with 1e-8 added to the mean squared error, means in float32.
 
@@ -40,6 +41,7 @@ def psnr_eps8(prediction: RgbCodes, reference: RgbCodes) -> Float64[Tensor, " ba
     return (10 * torch.log10(1 / (mse + PSNR_EPSILON))).double()
 
 
+@one_thread()
 def ssim_pyiqa(prediction: RgbCodes, reference: RgbCodes) -> Float64[Tensor, " batch"]:
     """Return the SSIM of luma rounded to whole codes, with contrast · structure clamped at 0 per pixel.
 

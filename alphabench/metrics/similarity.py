@@ -13,7 +13,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from alphabench.image.types import Alpha, Rgb
-from alphabench.metrics.blocks import sample_chunks, stripe_rows
+from alphabench.metrics.blocks import one_thread, sample_chunks, stripe_rows
 from alphabench.metrics.check import check_pair
 from alphabench.metrics.gaussian_window import HALO, TAPS, ValidWindow, padded_width
 from alphabench.runtime import exact_matmul
@@ -25,6 +25,7 @@ LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 """Weights of R, G and B in luma (ITU-R BT.601), unrounded."""
 
 
+@one_thread()
 def ssim_direct(
     prediction: Float[Tensor, "batch channel height width"],
     reference: Float[Tensor, "batch channel height width"],

@@ -25,7 +25,7 @@ from torch import Tensor
 from alphabench.image.backgrounds import canonical_tensor
 from alphabench.image.compositing import premultiply
 from alphabench.image.types import Rgba
-from alphabench.metrics.blocks import sample_chunks, stripe_rows
+from alphabench.metrics.blocks import one_thread, sample_chunks, stripe_rows
 from alphabench.metrics.check import check_backgrounds, check_pair
 from alphabench.metrics.closed_form import (
     PairMoments,
@@ -161,6 +161,7 @@ def _luma(colour: list[float]) -> float:
     return sum(weight * level for weight, level in zip(LUMA_WEIGHTS, colour, strict=True))
 
 
+@one_thread()
 def _solid_similarity(
     prediction: Tensor, reference: Tensor, levels: Tensor, *, rgb: bool, luma: bool
 ) -> tuple[Tensor, Tensor]:
