@@ -1,5 +1,6 @@
 """A15 and the habits of the training loop."""
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,14 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import AutoencoderKL
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from alphabench.errors import DataError, Interrupted, UsageError
+from alphabench.errors import DataError, DiskFullError, Interrupted, UsageError
 from alphabench.models.spec import TrainRequest
 from reference_models.alphavae.folder import save_network
 from reference_models.alphavae.train import run as train_alpha
 from reference_models.rgb_vae.train import run as train_rgb
 from reference_models.surgery import widen
+from reference_models.training import checkpoint
 from reference_models.training.config import OptimizerConfig
 from reference_models.training.loop import learning_rate
 from reference_models.training.progress import TrainProgress
@@ -80,6 +83,27 @@ def test_a_run_leaves_two_checkpoints_a_log_samples_and_a_model(alpha_recipe: Pa
     assert {"abmse", "perceptual", "kl", "reference_kl", "loss", "lr", "psnr"} <= last.keys()
     assert [p.step for p in seen if p.losses] == list(range(1, 10))
     assert any(p.message and "validation" in p.message for p in seen)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), SafetensorError("No space left on device")])
+def test_a_full_disk_is_told_and_leaves_the_last_checkpoint_whole(
+    rgb_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    saved = checkpoint.save_file
+
+    def fail_later(state: dict[str, torch.Tensor], path: Path) -> None:
+        if "0000006" in str(path):
+            raise error
+        saved(state, path)
+
+    monkeypatch.setattr(checkpoint, "save_file", fail_later)
+    out = tmp_path / "out"
+    with pytest.raises(DiskFullError, match="no space left"):
+        train_rgb(rgb_recipe, TrainRequest(out=out, device="cpu"), ignore)
+    assert checkpoint.last(out / "checkpoints") == out / "checkpoints" / "step_0000003"
+    monkeypatch.undo()
+    train_rgb(rgb_recipe, TrainRequest(out=out, device="cpu", resume=True), ignore)
+    assert (out / "model").is_dir()
 
 
 def test_a_dry_run_does_two_steps_and_writes_nothing(rgb_recipe: Path, tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""Who a loaded checkpoint is: the facts that a record keeps."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from alphabench.errors import DataError
+from alphabench.models.checkpoints import sha256_of
+from alphabench.models.spec import ModelInfo
+from reference_models.weights import BUNDLED
+
+
+def model_info(
+    folder: Path,
+    weights: Path,
+    *,
+    architecture: str,
+    config: Mapping[str, Any],
+    parameters: int,
+    latent_numbers_per_pixel: float,
+    name: str | None = None,
+) -> ModelInfo:
+    """Return the facts of the checkpoint in `folder`, bundled ones as ours, all others as local.
+
+    Args:
+        folder: the checkpoint folder.
+        weights: its safetensors file.
+        architecture: slug of the class that runs it.
+        config: its resolved configuration.
+        parameters: number of parameters.
+        latent_numbers_per_pixel: size of the code.
+        name: slug of the model; the folder's name if None.
+    """
+    ours = folder.parent == BUNDLED
+    slug = "".join(c if c.isalnum() or c in "-_." else "-" for c in folder.resolve().name.lower())
+    return ModelInfo(
+        name=name or slug,
+        org="alphabench" if ours else "local",
+        licence="Apache-2.0" if ours else "unknown",
+        kind="checkpoint",
+        architecture=architecture,
+        config=dict(config),
+        checkpoints=(("model", sha256_of(weights), weights.stat().st_size),),
+        parameters=parameters,
+        trained_on=training_sets(folder / "alphabench.toml"),
+        latent_numbers_per_pixel=latent_numbers_per_pixel,
+    )
+
+
+def training_sets(settings: Path) -> tuple[str, ...]:
+    """Return the names of the training sets in a checkpoint's settings, empty where there is no such file.
+
+    Raises:
+        DataError: the file is no TOML.
+    """
+    if not settings.is_file():
+        return ()
+    try:
+        data = tomllib.loads(settings.read_text(encoding="utf-8")).get("data", {})
+        names = [str(source["folder"]).split("/")[0] for source in data.get("sources", [])]
+        procedural = ["procedural"] if data.get("procedural_images", 0) else []
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{settings} does not describe a training: {error}", remedy="Remove the file or write it again."
+        ) from error
+    return tuple(dict.fromkeys(names + procedural))

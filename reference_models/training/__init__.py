@@ -1,0 +1,1 @@
+"""Training: settings, data, one loop, checkpoints, a run log and sample grids."""
