@@ -5,42 +5,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alphabench.cli.output import ARROWS, emit_json, format_number, json_option, print_table
+from alphabench.cli.leaderboard_add import add
+from alphabench.cli.leaderboard_check import check
+from alphabench.cli.leaderboard_compare import compare
+from alphabench.cli.output import HEADLINE_METRICS, emit_json, format_number, heading, json_option, print_table
+from alphabench.cli.roots import chosen_roots, roots_option
 
 if TYPE_CHECKING:
     from alphabench.leaderboard.table import Table
 
-COLUMNS = (
-    "psnr",
-    "psnr_eps8",
-    "ssim_rgb",
-    "ssim_pyiqa",
-    "lpips",
-    "lpips-rand",
-    "rfid",
-    "rfid-rand",
-    "sad",
-    "mad",
-    "psnr_worst_solid",
-)
-DEFAULT_ROOTS = ("leaderboard", "runs")
 
-
-@click.command()
-@click.option(
-    "--root",
-    "roots",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    help="Folder of runs or records; may be repeated  [default: ./leaderboard and ./runs]",
-)
+@click.group(invoke_without_command=True)
+@roots_option
 @json_option
-def leaderboard(roots: tuple[Path, ...], *, as_json: bool) -> None:
-    """Show the records under a folder, best first: one table for each protocol and data set."""
+@click.pass_context
+def leaderboard(context: click.Context, roots: tuple[Path, ...], *, as_json: bool) -> None:
+    """Show the records under a folder, best first: one table for each protocol and data set.
+
+    The subcommands add records to the store, compare two of them, and check one against another.
+    """
+    if context.invoked_subcommand is not None:
+        return
     from alphabench.leaderboard.table import latent_numbers, read_shelf
 
-    present = tuple(Path(name) for name in DEFAULT_ROOTS if Path(name).is_dir())
-    shelf = read_shelf(roots or present or (Path("runs"),))
+    shelf = read_shelf(chosen_roots(context, roots) or (Path("runs"),))
     if as_json:
         emit_json(
             {
@@ -81,9 +69,11 @@ def _print(table: "Table") -> None:
     from alphabench.metrics.catalog import CATALOG
 
     aggregates = [record.aggregates for record in table.records]
-    names = [name for name in COLUMNS if any(name in row and row[name]["value"] is not None for row in aggregates)]
+    names = [
+        name for name in HEADLINE_METRICS if any(name in row and row[name]["value"] is not None for row in aggregates)
+    ]
     columns = ["model", "latent/px"]
-    columns += [f"{name}{ARROWS[CATALOG[name].higher_is_better]} {CATALOG[name].unit}".strip() for name in names]
+    columns += [heading(name) for name in names]
     rows = []
     for record in table.records:
         document = record.document
@@ -101,3 +91,7 @@ def _print(table: "Table") -> None:
     caption = f"protocol {table.protocol_hash[:8]}  data {table.data_hash[:8]}"
     title = f"{table.protocol} on {table.data}"
     print_table(title, [*columns, "n", "record", "state"], rows, caption=caption)
+
+
+for command in (add, compare, check):
+    leaderboard.add_command(command)

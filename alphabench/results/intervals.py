@@ -34,7 +34,9 @@ class Resampled:
     categories: Mapping[str, Floats]
 
 
-def resample(categories: Sequence[str], values: Floats, *, draws: int = DRAWS, seed: int = SEED) -> Resampled | None:
+def resample(
+    categories: Sequence[str], values: Floats, *, draws: int = DRAWS, seed: int = SEED, each_category: bool = True
+) -> Resampled | None:
     """Return bootstrap draws of the macro mean and of each category's mean.
 
     Every column sees the same images in each draw. For the macro mean, categories of one image are drawn
@@ -45,6 +47,7 @@ def resample(categories: Sequence[str], values: Floats, *, draws: int = DRAWS, s
         values: `(column, image)`, finite.
         draws: number of draws.
         seed: seed of the generator.
+        each_category: also draw the means of single categories.
 
     Returns:
         The draws, or None for a single image.
@@ -60,10 +63,33 @@ def resample(categories: Sequence[str], values: Floats, *, draws: int = DRAWS, s
         total += len(chosen) * _group_means(generator, values[:, chosen] * weights[chosen], draws)
     alone = {}
     for name, size in sizes.items():
-        if size > 1:
+        if each_category and size > 1:
             chosen = [index for index, category in enumerate(categories) if category == name]
             alone[name] = _group_means(_generator(seed), values[:, chosen], draws)
     return Resampled(macro=total / len(sizes), categories=alone)
+
+
+def standard_error(categories: Sequence[str], values: Floats) -> Floats | None:
+    """Return the standard error of each column's macro mean, which is the exact spread of `resample`'s draws.
+
+    Where every category has two images or more it is `sqrt(sum_c s_c**2 / n_c) / C`.
+
+    Args:
+        categories: category of each image.
+        values: `(column, image)`, finite.
+
+    Returns:
+        One number for each column, or None for a single image.
+    """
+    if len(categories) < 2:
+        return None
+    sizes = Counter(categories)
+    weights = np.array([1 / sizes[category] for category in categories])
+    variance = np.zeros(len(values))
+    for members in _groups(sizes):
+        chosen = [index for index, category in enumerate(categories) if category in members]
+        variance += len(chosen) * (values[:, chosen] * weights[chosen]).var(axis=1, ddof=1)
+    return np.sqrt(variance) / len(sizes)
 
 
 def interval(value: float, draws: Floats, *, level: float = LEVEL) -> dict[str, float | str]:

@@ -1,10 +1,13 @@
 """One process at a time on a work folder; the kernel frees the lock when its holder dies."""
 
+import contextlib
 import errno
 import json
 import os
 import socket
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -72,6 +75,42 @@ class RunLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+@contextlib.contextmanager
+def folder_lock(folder: Path, *, patience_s: float = 30.0) -> Iterator[None]:
+    """Hold `folder` for one writer at a time; wait for another one, up to `patience_s` seconds.
+
+    The lock lies on the folder itself and leaves no file; on Windows on a file `.lock` inside it.
+
+    Raises:
+        DataError: another process held it all that time, or the file system has no locks.
+    """
+    windows = sys.platform == "win32"
+    path = folder / ".lock" if windows else folder
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT if windows else os.O_RDONLY, 0o666)
+    try:
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                _acquire(descriptor)
+                break
+            except OSError as error:
+                if error.errno in UNSUPPORTED:
+                    raise DataError(
+                        f"the file system of {str(folder)!r} has no locks", remedy="Use a folder on a local disk."
+                    ) from error
+                if error.errno not in BUSY:
+                    raise
+                if time.monotonic() > deadline:
+                    raise DataError(
+                        f"another process has been writing to {str(folder)!r} for {patience_s:g} s",
+                        remedy="Wait for it, then repeat the command.",
+                    ) from error
+            time.sleep(0.02)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _acquire(descriptor: int) -> None:

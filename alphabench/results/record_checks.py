@@ -118,7 +118,16 @@ def _check_means(document: Mapping[str, Any], rows: Sequence[Row], protocol: Pro
     ]
     ok = {metric["name"] for metric in document["metrics"] if metric["state"] == "ok"}
     other = {metric: "not stated as ok" for metric in protocol.metrics if metric not in ok}
-    again = aggregate(protocol, samples, rows, absent, set_values=_set_values(document, protocol), failed=other)
+    stated_intervals = any("interval" in entry for item in document["metrics"] for entry in item.get("aggregates", []))
+    again = aggregate(
+        protocol,
+        samples,
+        rows,
+        absent,
+        set_values=_set_values(document, protocol),
+        failed=other,
+        draws=intervals.DRAWS if stated_intervals else 0,
+    )
     for metric, computed in zip(document["metrics"], again, strict=True):
         if metric["name"] not in ok:
             continue
@@ -164,7 +173,7 @@ def _set_values(document: Mapping[str, Any], protocol: Protocol) -> dict[str, di
         for entry in metric.get("aggregates", []):
             group = "all" if protocol.scope(name) == "all" else entry.get("category")
             if entry["view"] in own and group is not None:
-                groups[group][entry["view"].removeprefix("set/")] = entry["value"]
+                groups[group][entry["view"].removeprefix("set/")] = float(entry["value"])
         found[name] = dict(groups)
     return found
 
