@@ -6,7 +6,7 @@ row-major images, and is several times faster than a grouped convolution with it
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 TAPS = 11
@@ -67,10 +67,10 @@ class ValidWindow:
         blocks = torch.bmm(windows, self._across.expand(windows.shape[0], -1, -1))
         return blocks.view(-1, batch, count, rows, self._columns).permute(2, 0, 1, 3, 4)
 
-    def total(self, image: Float[Tensor, "block batch rows columns"]) -> Float[Tensor, " batch"]:
-        """Return the float64 sum over each sample's true pixels: short runs in the map's dtype first."""
+    def total(self, image: Float[Tensor, "map block batch rows columns"]) -> Float64[Tensor, "map batch"]:
+        """Return the sum over each map's true pixels: short runs in the map's dtype, the rest in float64."""
         whole, rest = divmod(self._outputs, self._columns)
-        sums = image[:whole].sum(-1).double().sum((0, 2))
+        sums = image[:, :whole].sum(-1).sum((1, 3), dtype=torch.float64)
         if rest:
-            sums = sums + image[whole, :, :, :rest].sum(-1).double().sum(1)
+            sums = sums + image[:, whole, :, :, :rest].sum(-1).sum(2, dtype=torch.float64)
         return sums

@@ -4,12 +4,14 @@ Facts: `chaofengc/IQA-PyTorch`, `pyiqa/archs/psnr_arch.py` and `ssim_arch.py`, r
 8-bit RGB, as they are read from a file.
 """
 
+from functools import partial
+
 import torch
 from jaxtyping import Float64, UInt8
 from torch import Tensor
 
 from alphabench.errors import DataError
-from alphabench.metrics.blocks import one_thread, stripe_rows
+from alphabench.metrics.blocks import one_thread, sum_over_stripes
 from alphabench.metrics.gaussian_window import HALO, TAPS, ValidWindow, padded_width, window
 from alphabench.runtime import exact_matmul
 
@@ -41,7 +43,6 @@ def psnr_eps8(prediction: RgbCodes, reference: RgbCodes) -> Float64[Tensor, " ba
     return (10 * torch.log10(1 / (mse + PSNR_EPSILON))).double()
 
 
-@one_thread()
 def ssim_pyiqa(prediction: RgbCodes, reference: RgbCodes) -> Float64[Tensor, " batch"]:
     """Return the SSIM of luma rounded to whole codes, with contrast · structure clamped at 0 per pixel.
 
@@ -95,19 +96,22 @@ def _ssim(prediction: Tensor, reference: Tensor) -> Tensor:
     gain = torch.outer(taps, taps).float().double().sum()  # of float32 weights: 6e-9 short of 1, and it shows
     valid = ValidWindow(width, x)
     planes = torch.nn.functional.pad(torch.stack([x + y, x - y]), (0, padded_width(width) - width))
-    step = stripe_rows(height - HALO, width, x.device)
-    total = x.new_zeros(1)
-    for top in range(0, height - HALO, step):
-        stripe = planes[None, :, top : top + step + HALO]
-        plus, minus, plus_square, minus_square = gain * valid(torch.cat([stripe, stripe.square()], dim=1))
-        bright, differ = plus.square(), minus.square()
-        varied, strange = plus_square - bright + 2 * _C2, minus_square - differ
-        bright += 2 * _C1
-        structure = ((varied - strange) / (varied + strange)).clamp_min(0.0)
-        total = total + valid.total((bright - differ) / (bright + differ) * structure)
-    return total[0] / ((height - HALO) * (width - HALO))
+    work = partial(_total, planes, gain, valid)
+    return sum_over_stripes(work, height - HALO, width, x.device) / ((height - HALO) * (width - HALO))
 
 
+def _total(planes: Tensor, gain: Tensor, valid: ValidWindow, rows: slice) -> Tensor:
+    """Return the sum of the SSIM map over some rows of outputs, from the sum and difference of two lumas."""
+    stripe = planes[None, :, rows.start : rows.stop + HALO]
+    (plus, minus), (plus_square, minus_square) = gain * valid(stripe), gain * valid(stripe.square())
+    bright, differ = plus.square(), minus.square()
+    varied, strange = plus_square - bright + 2 * _C2, minus_square - differ
+    bright = bright + 2 * _C1
+    structure = ((varied - strange) / (varied + strange)).clamp_min(0.0)
+    return valid.total(((bright - differ) / (bright + differ) * structure)[None])[0, 0]
+
+
+@one_thread()
 def _luma_codes(codes: Tensor) -> Float64[Tensor, "height width"]:
     """Return luma as whole numbers 0…255 in float64."""
     weights = torch.tensor(_LUMA, dtype=torch.float32, device=codes.device)

@@ -6,14 +6,16 @@ range 1. It agrees with scikit-image (`gaussian_weights=True, sigma=1.5, use_sam
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
+from torch.nn.functional import pad
 
 from alphabench.image.types import Alpha, Rgb
-from alphabench.metrics.blocks import one_thread, sample_chunks, stripe_rows
+from alphabench.metrics.blocks import one_thread, sample_chunks, sum_over_stripes
 from alphabench.metrics.check import check_pair
 from alphabench.metrics.gaussian_window import HALO, TAPS, ValidWindow, padded_width
 from alphabench.runtime import exact_matmul
@@ -25,7 +27,6 @@ LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 """Weights of R, G and B in luma (ITU-R BT.601), unrounded."""
 
 
-@one_thread()
 def ssim_direct(
     prediction: Float[Tensor, "batch channel height width"],
     reference: Float[Tensor, "batch channel height width"],
@@ -50,7 +51,8 @@ def ssim_direct(
     scores = []
     with exact_matmul():
         for chunk in sample_chunks(batch, 4 * channels * prediction[0, 0].nbytes, prediction.device):
-            total = _total(prediction[chunk], reference[chunk], window)
+            stacked = SumAndDifference(prediction[chunk], reference[chunk])
+            total = sum_over_stripes(partial(_total, stacked, window), height - HALO, width, prediction.device)
             scores.append(total / (channels * (height - HALO) * (width - HALO)))
     return torch.cat(scores)
 
@@ -64,7 +66,7 @@ def ssim_alpha(prediction: Alpha, reference: Alpha) -> Float64[Tensor, " batch"]
 def ssim_luma_direct(prediction: Rgb, reference: Rgb) -> Float64[Tensor, " batch"]:
     """Return the SSIM of the unrounded luma of two RGB images; everything else as in `ssim_direct`."""
     check_pair(prediction, reference, channels=3)
-    return ssim_direct(*(weighted_luma(image.unbind(1)).unsqueeze(1) for image in (prediction, reference)))
+    return ssim_direct(*(weighted_luma(image.split(1, dim=1)) for image in (prediction, reference)))
 
 
 def weighted_luma(colours: Sequence[Tensor]) -> Tensor:
@@ -102,37 +104,42 @@ def similarity_map(plus: Windowed, minus: Windowed) -> Tensor:
     return (bright - differ) * (varied - strange) / ((bright + differ) * (varied + strange))
 
 
-def padded_sum_and_difference(
-    prediction: Tensor, reference: Tensor
-) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Return (y + x, its offset) and (y − x, its offset), less their means and padded to whole blocks.
+class SumAndDifference:
+    """The sum u = y + x and the difference v = y − x of two images, served stripe by stripe.
 
-    The offset `(batch, channel, 1, 1)` is the mean of each sample and channel. It cancels from the score,
-    so no gradient runs through it.
+    Each comes less the mean of its sample and channel and padded to whole column blocks. The mean cancels
+    from the score, so no gradient runs through it.
+
+    Args:
+        prediction: y, `(batch, channel, height, width)`.
+        reference: x, the same shape.
+
+    Attributes:
+        plus_offset: the mean taken off u, `(channel, 1, batch, 1, 1)`.
+        minus_offset: the mean taken off v, likewise.
     """
-    width = prediction.shape[-1]
-    planes = []
-    for plane in (prediction + reference, prediction - reference):
-        offset = plane.detach().mean(-1, keepdim=True).mean(-2, keepdim=True)
-        centred = torch.nn.functional.pad(plane - offset, (0, padded_width(width) - width))
-        planes.append((centred, offset))
-    return planes[0], planes[1]
+
+    @one_thread()
+    def __init__(self, prediction: Tensor, reference: Tensor) -> None:
+        self._pair = prediction, reference
+        width = prediction.shape[-1]
+        self._padding = (0, padded_width(width) - width)
+        y, x = (image.detach().mean(-1, keepdim=True).mean(-2, keepdim=True) for image in self._pair)
+        self._offsets = y + x, y - x
+        self.plus_offset, self.minus_offset = (each.transpose(0, 1).unsqueeze(1) for each in self._offsets)
+
+    def at(self, rows: slice) -> tuple[Tensor, Tensor]:
+        """Return u and v of the rows that the outputs `rows` are filtered from."""
+        y, x = (image[:, :, rows.start : rows.stop + HALO] for image in self._pair)
+        plus, minus = y + x - self._offsets[0], y - x - self._offsets[1]
+        return pad(plus, self._padding), pad(minus, self._padding)
 
 
-def _total(prediction: Tensor, reference: Tensor, window: ValidWindow) -> Tensor:
-    """Return the sum of the SSIM map of each sample, over channels and pixels."""
-    _, channels, height, width = prediction.shape
-    (plus, plus_offset), (minus, minus_offset) = padded_sum_and_difference(prediction, reference)
-    step = stripe_rows(height - HALO, width, prediction.device)
-    total = prediction.new_zeros(prediction.shape[0], dtype=torch.float64)
-    for top in range(0, height - HALO, step):
-        u, v = plus[:, :, top : top + step + HALO], minus[:, :, top : top + step + HALO]
-        filtered = window(torch.cat([u, u.square(), v, v.square()], dim=1))
-        for channel in range(channels):
-            u_mean, u_square, v_mean, v_square = filtered[channel::channels]
-            image = similarity_map(
-                Windowed(u_mean, u_square, plus_offset[:, channel]),
-                Windowed(v_mean, v_square, minus_offset[:, channel]),
-            )
-            total = total + window.total(image)
-    return total
+def _total(stacked: SumAndDifference, window: ValidWindow, rows: slice) -> Float64[Tensor, " batch"]:
+    """Return the sum of the SSIM map over the channels and some rows of outputs."""
+    u, v = stacked.at(rows)
+    image = similarity_map(
+        Windowed(window(u), window(u.square()), stacked.plus_offset),
+        Windowed(window(v), window(v.square()), stacked.minus_offset),
+    )
+    return window.total(image).sum(0)

@@ -16,7 +16,10 @@ Variances are taken after a shift by the mean of the image: without it the diffe
 digits that count where an image is bright and smooth.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Float64
@@ -25,7 +28,7 @@ from torch import Tensor
 from alphabench.image.backgrounds import canonical_tensor
 from alphabench.image.compositing import premultiply
 from alphabench.image.types import Rgba
-from alphabench.metrics.blocks import one_thread, sample_chunks, stripe_rows
+from alphabench.metrics.blocks import one_thread, sample_chunks, sum_over_stripes
 from alphabench.metrics.check import check_backgrounds, check_pair
 from alphabench.metrics.closed_form import (
     PairMoments,
@@ -37,15 +40,12 @@ from alphabench.metrics.closed_form import (
 from alphabench.metrics.gaussian_window import HALO, TAPS, ValidWindow
 from alphabench.metrics.similarity import (
     LUMA_WEIGHTS,
+    SumAndDifference,
     Windowed,
-    padded_sum_and_difference,
     similarity_map,
     weighted_luma,
 )
 from alphabench.runtime import exact_matmul
-
-LUMA = 3
-"""The place of luma after the channels 0, 1, 2."""
 
 MAPS = 24
 """Filtered maps of RGB and luma together."""
@@ -126,142 +126,153 @@ def ssim_worst9(prediction: Rgba, reference: Rgba) -> Float64[Tensor, " batch"]:
     return composite_ssim(prediction, reference, canonical_tensor(dtype=torch.float64)).amin(1)
 
 
-@dataclass(frozen=True)
-class _Questions:
+class _Question(NamedTuple):
+    """One-channel SSIMs of neighbouring channels on one background level, which are worked out together."""
+
+    kind: Literal["rgb", "luma"]
+    channels: slice
+    level: float
+
+
+class _Plan(NamedTuple):
     """Which one-channel SSIMs answer all backgrounds.
 
     Attributes:
-        asked: distinct (channel, level) pairs; channel 3 is luma.
-        rgb: for each background the three entries of `asked` whose mean is its RGB SSIM.
-        luma: for each background the entry of `asked` that is its luma SSIM.
+        questions: each gives one row of the table for each of its channels, in order.
+        rgb: for each background the three rows whose mean is its RGB SSIM.
+        luma: for each background the row that is its luma SSIM.
     """
 
-    asked: list[tuple[int, float]]
+    questions: list[_Question]
     rgb: list[list[int]]
     luma: list[int]
 
 
-def _questions(levels: Float64[Tensor, "background 3"], *, rgb: bool, luma: bool) -> _Questions:
+def _plan(levels: Float64[Tensor, "background 3"], *, rgb: bool, luma: bool) -> _Plan:
     """Return the distinct questions that the backgrounds pose."""
-    places: dict[tuple[int, float], int] = {}
-
-    def place(channel: int, level: float) -> int:
-        return places.setdefault((channel, level), len(places))
-
     colours: list[list[float]] = levels.tolist()
-    return _Questions(
-        rgb=[[place(channel, level) for channel, level in enumerate(colour)] for colour in colours] if rgb else [],
-        luma=[place(LUMA, _luma(colour)) for colour in colours] if luma else [],
-        asked=list(places),
+    lumas = [sum(w * level for w, level in zip(LUMA_WEIGHTS, colour, strict=True)) for colour in colours]
+    questions: list[_Question] = []
+    places: dict[tuple[str, int, float], int] = {}
+
+    def ask(kind: Literal["rgb", "luma"], channel: int, level: float) -> None:
+        if (kind, channel, level) in places:
+            return
+        last = questions[-1] if questions else None
+        if last and (last.kind, last.level, last.channels.stop) == (kind, level, channel):
+            questions[-1] = last._replace(channels=slice(last.channels.start, channel + 1))
+        else:
+            questions.append(_Question(kind, slice(channel, channel + 1), level))
+        places[(kind, channel, level)] = len(places)
+
+    for level in dict.fromkeys(level for colour in colours for level in colour) if rgb else ():
+        for channel in range(3):
+            if any(colour[channel] == level for colour in colours):
+                ask("rgb", channel, level)
+    for level in lumas if luma else ():
+        ask("luma", 0, level)
+    return _Plan(
+        questions,
+        [[places[("rgb", channel, colour[channel])] for channel in range(3)] for colour in colours] if rgb else [],
+        [places[("luma", 0, level)] for level in lumas] if luma else [],
     )
 
 
-def _luma(colour: list[float]) -> float:
-    """Return the luma of one colour."""
-    return sum(weight * level for weight, level in zip(LUMA_WEIGHTS, colour, strict=True))
-
-
-@one_thread()
 def _solid_similarity(
     prediction: Tensor, reference: Tensor, levels: Tensor, *, rgb: bool, luma: bool
 ) -> tuple[Tensor, Tensor]:
     """Return RGB and luma SSIM `(batch, background)` of checked images; what is not asked for is empty."""
     batch, _, height, width = prediction.shape
-    questions = _questions(levels, rgb=rgb, luma=luma)
     if min(height, width) < TAPS:
         absent = torch.full((batch, len(levels)), torch.nan, dtype=torch.float64, device=prediction.device)
         return absent, absent.clone()
+    plan = _plan(levels, rgb=rgb, luma=luma)
     window = ValidWindow(width, prediction)
+    totals = []
     with exact_matmul():
-        totals = [
-            _totals(prediction[chunk], reference[chunk], questions.asked, window)
-            for chunk in sample_chunks(batch, MAPS * prediction[0, 0].nbytes, prediction.device)
-        ]
+        for chunk in sample_chunks(batch, MAPS * prediction[0, 0].nbytes, prediction.device):
+            stacked = _planes(prediction[chunk], reference[chunk], plan.questions)
+            work = partial(_totals, stacked, plan.questions, window)
+            totals.append(sum_over_stripes(work, height - HALO, width, prediction.device))
     table = torch.cat(totals, dim=1) / ((height - HALO) * (width - HALO))
-    rgb_entries = torch.tensor(questions.rgb, dtype=torch.long, device=table.device).reshape(-1, 3)
-    luma_entries = torch.tensor(questions.luma, dtype=torch.long, device=table.device)
-    return table[rgb_entries].mean(1).T, table[luma_entries].T
+    rgb_rows = torch.tensor(plan.rgb, dtype=torch.long, device=table.device).reshape(-1, 3)
+    luma_rows = torch.tensor(plan.luma, dtype=torch.long, device=table.device)
+    return table[rgb_rows].mean(1).T, table[luma_rows].T
+
+
+@one_thread()
+def _planes(prediction: Tensor, reference: Tensor, questions: list[_Question]) -> SumAndDifference:
+    """Return premultiplied colours (of luma alone: premultiplied luma) and T = 1 − alpha of both images."""
+    colour = premultiply if any(question.kind == "rgb" for question in questions) else _luma_of
+    images = (torch.cat([colour(image), 1 - image[:, 3:]], dim=1) for image in (prediction, reference))
+    return SumAndDifference(*images)
 
 
 def _totals(
-    prediction: Tensor, reference: Tensor, asked: list[tuple[int, float]], window: ValidWindow
-) -> Float64[Tensor, "question batch"]:
-    """Return the sum over pixels of each asked one-channel SSIM map."""
-    height, width = prediction.shape[2:]
-    channels = sorted({channel for channel, _ in asked})
-    colour = _luma_of if channels == [LUMA] else premultiply
-    images = [torch.cat([colour(image), 1 - image[:, 3:]], dim=1) for image in (prediction, reference)]
-    plus, minus = padded_sum_and_difference(*images)
-    step = stripe_rows(height - HALO, width, prediction.device)
-    totals = prediction.new_zeros((len(asked), prediction.shape[0]), dtype=torch.float64)
-    for top in range(0, height - HALO, step):
-        rows = slice(top, top + step + HALO)
-        sums, differences = (_filtered(plane[:, :, rows], offset, window, channels) for plane, offset in (plus, minus))
-        stripe = [
-            window.total(similarity_map(sums[channel].at(level), differences[channel].at(level)))
-            for channel, level in asked
-        ]
-        totals = totals + torch.stack(stripe)
-    return totals
+    stacked: SumAndDifference, questions: list[_Question], window: ValidWindow, rows: slice
+) -> Float64[Tensor, "row batch"]:
+    """Return the sums over some rows of outputs of the SSIM maps that the questions ask for."""
+    kinds = {question.kind for question in questions}
+    u, v = stacked.at(rows)
+    plus = _fields(u, stacked.plus_offset, window, kinds)
+    minus = _fields(v, stacked.minus_offset, window, kinds)
+    images = (similarity_map(plus[each.kind].at(each), minus[each.kind].at(each)) for each in questions)
+    return torch.cat([window.total(image) for image in images])
 
 
 @dataclass(frozen=True)
-class _Channel:
-    """Filtered P + b·T of one channel, each attribute the coefficients of a polynomial in b."""
+class _Field:
+    """Filtered P + b·T of some channels; each attribute holds the coefficients of a polynomial in b.
+
+    A coefficient is `(channel, block, batch, rows, columns)`; those of T alone have one channel for all.
+    """
 
     mean: tuple[Tensor, Tensor]
     square: tuple[Tensor, Tensor, Tensor]
     offset: tuple[Tensor, Tensor]
 
-    def at(self, level: float) -> Windowed:
-        """Return the maps on the background level b."""
-        return Windowed(*(_polynomial(each, level) for each in (self.mean, self.square, self.offset)))
+    def at(self, question: _Question) -> Windowed:
+        """Return the maps of the channels on the background level asked for."""
+        return Windowed(*(_polynomial(each, question) for each in (self.mean, self.square, self.offset)))
 
 
-def _polynomial(coefficients: tuple[Tensor, ...], level: float) -> Tensor:
-    """Return c0 + b·(c1 + b·(c2 + …))."""
-    if level == 0:
-        return coefficients[0]
-    value = coefficients[-1]
-    for coefficient in coefficients[-2::-1]:
-        value = torch.add(coefficient, value, alpha=level)
+def _polynomial(coefficients: tuple[Tensor, ...], question: _Question) -> Tensor:
+    """Return c0 + b·(c1 + b·(c2 + …)) of the channels asked for."""
+    *lower, value = coefficients if question.level else coefficients[:1]
+    value = value if value.shape[0] == 1 else value[question.channels]
+    for coefficient in reversed(lower):
+        value = torch.add(coefficient[question.channels], value, alpha=question.level)
     return value
 
 
-def _filtered(plane: Tensor, offset: Tensor, window: ValidWindow, channels: list[int]) -> dict[int, _Channel]:
-    """Return the filtered maps of one stripe, by channel.
+def _fields(plane: Tensor, offset: Tensor, window: ValidWindow, kinds: Set[str]) -> dict[str, _Field]:
+    """Return the filtered maps of one stripe.
 
     Args:
         plane: centred colours, then centred T, `(batch, colours + 1, rows, width)`.
-        offset: what was taken off, `(batch, colours + 1, 1, 1)`.
+        offset: what was taken off, `(colours + 1, 1, batch, 1, 1)`.
         window: the filter.
-        channels: which channels are asked for; when luma is among colours, its mean and its product with
-            T follow from theirs, and only its square is filtered besides.
+        kinds: what is asked for. Where it is both, the mean of luma and its product with T follow from
+            those of the colours, and only its square is filtered besides.
     """
-    colours = plane[:, :-1]
-    count = colours.shape[1]
-    joined = LUMA in channels and count > 1
-    maps = [plane, plane.square(), colours * (2 * plane[:, -1:])]
-    if joined:
-        maps.append(weighted_luma(colours.unbind(1)).unsqueeze(1).square())
-    filtered = window(torch.cat(maps, dim=1)).unbind(0)
-    means, veil = filtered[:count], filtered[count]
-    squares, veil_square = filtered[count + 1 : 2 * count + 1], filtered[2 * count + 1]
-    crosses = filtered[2 * count + 2 : 3 * count + 2]
-    offsets = offset.unbind(1)
-    if joined:
-        means = (*means, weighted_luma(means))
-        squares = (*squares, filtered[-1])
-        crosses = (*crosses, weighted_luma(crosses))
-        offsets = (*offsets[:-1], weighted_luma(offsets[:-1]), offsets[-1])
-    return {
-        channel: _Channel((mean, veil), (square, cross, veil_square), (shift, offsets[-1]))
-        for channel, mean, square, cross, shift in zip(
-            channels if count == 1 else range(len(means)), means, squares, crosses, offsets[:-1], strict=True
-        )
-    }
+    colours, veil = plane[:, :-1], plane[:, -1:]
+    mean, square = window(plane), window(plane.square())
+    cross = window(colours * (2 * veil))
+    own = _Field((mean[:-1], mean[-1:]), (square[:-1], cross, square[-1:]), (offset[:-1], offset[-1:]))
+    if len(kinds) == 1:
+        return dict.fromkeys(kinds, own)
+    luma = _Field(
+        (weighted_luma(mean[:-1].split(1)), mean[-1:]),
+        (
+            window(weighted_luma(colours.split(1, dim=1)).square()),
+            weighted_luma(cross.split(1)),
+            square[-1:],
+        ),
+        (weighted_luma(offset[:-1].split(1)), offset[-1:]),
+    )
+    return {"rgb": own, "luma": luma}
 
 
 def _luma_of(image: Rgba) -> Tensor:
     """Return the premultiplied luma `(batch, 1, height, width)`."""
-    return weighted_luma(premultiply(image).unbind(1)).unsqueeze(1)
+    return weighted_luma(premultiply(image).split(1, dim=1))

@@ -64,7 +64,6 @@ def test_what_is_not_two_equal_8_bit_images_is_refused():
             check_codes(wrong, wrong)
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_both_equal_the_package():
     pyiqa = pytest.importorskip("pyiqa")
     generator = torch.Generator().manual_seed(0)

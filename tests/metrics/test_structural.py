@@ -122,7 +122,7 @@ def test_float32_map_keeps_its_digits_on_bright_smooth_images():
     prediction = (reference + 0.004 * torch.sin(x * y / 50)).clamp(0, 1)
 
     def windows(image):  # 11 × 11 crops: the score of a crop is one value of the map
-        return image.unfold(0, 11, 5).unfold(1, 11, 5).reshape(-1, 1, 11, 11)
+        return image.unfold(0, 11, 12).unfold(1, 11, 12).reshape(-1, 1, 11, 11)
 
     pair = windows(prediction), windows(reference)
     shown = ssim_direct(*(image.float() for image in pair))
@@ -204,6 +204,25 @@ def test_a_score_does_not_depend_on_the_blocks(random_pair, nine, monkeypatch):
         torch.testing.assert_close(parts.psnr, whole.psnr, atol=1e-10, rtol=0)
     monkeypatch.setattr(blocks, "sample_chunks", lambda batch, *_: [slice(0, batch)])
     torch.testing.assert_close(composite_all(prediction, reference, nine).ssim_rgb, whole.ssim_rgb)
+
+
+def test_a_score_and_its_gradient_do_not_depend_on_the_threads(random_pair, nine, monkeypatch):
+    monkeypatch.setattr(blocks, "CPU_BLOCK_PIXELS", 300)
+    prediction, reference = random_pair(height=61, width=50, dtype=torch.float32)
+    threads = torch.get_num_threads()
+    results = []
+    for count in (1, 3):
+        torch.set_num_threads(count)
+        image = prediction.clone().requires_grad_()
+        scores = composite_ssim(image, reference, nine)
+        scores.sum().backward()
+        with torch.no_grad():
+            assert torch.equal(composite_ssim(image, reference, nine), scores)
+        assert torch.get_num_threads() == count
+        results.append((scores.detach(), image.grad))
+    torch.set_num_threads(threads)
+    assert torch.equal(results[0][0], results[1][0])
+    torch.testing.assert_close(results[0][1], results[1][1])
 
 
 def test_hidden_colour_changes_no_bit(random_pair, nine):
