@@ -1,4 +1,4 @@
-"""`python -m alphabench`, also under `accelerate launch -m alphabench`."""
+"""`python -m alphabench`, also under `torchrun --nproc-per-node 2 -m alphabench`."""
 
 from alphabench.cli import main
 

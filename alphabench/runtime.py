@@ -56,12 +56,19 @@ def resolve_device(name: str = "auto") -> "torch.device":
         raise UsageError(
             f"there is no device called {name!r}", remedy=f"Use one of: auto, {', '.join(available)}."
         ) from error
-    if str(device) not in available and device.type not in available:
+    if str(device) not in available:
         raise UsageError(
             f"the device {name!r} does not exist on this machine",
             remedy=f"Use one of: auto, {', '.join(available)}.",
         )
     return device
+
+
+def scoring_device(device: "torch.device") -> "torch.device":
+    """Return where metrics are computed beside a model on `device`: there, unless it has no float64."""
+    import torch
+
+    return torch.device("cpu") if device.type == "mps" else device
 
 
 def available_devices() -> list[str]:
@@ -132,6 +139,11 @@ class World:
 
         gathered: list[Any] = gather_object([value])
         return gathered
+
+
+def is_main_process() -> bool:
+    """Say whether this process is the one that speaks, without starting torch.distributed."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def world() -> World:

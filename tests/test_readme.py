@@ -31,7 +31,8 @@ def test_examples_are_short() -> None:
 
 
 def test_every_command_and_flag_of_the_readme_exists() -> None:
-    lines = [line.split("#")[0] for line in TEXT.splitlines() if line.startswith("alphabench ")]
+    commands = "\n".join(re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL))
+    lines = [line.split("#")[0] for line in commands.splitlines() if line.startswith("alphabench ")]
     assert lines
     for line in lines:
         words = line.split()[1:]

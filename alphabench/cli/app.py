@@ -1,9 +1,11 @@
 """The command group and the one place where errors become messages and exit codes."""
 
+import errno
 import json
 import os
 import sys
 import traceback
+from typing import Any
 
 import click
 
@@ -17,13 +19,34 @@ from alphabench.cli.reconstruct import reconstruct
 from alphabench.cli.score import score
 from alphabench.cli.train import train
 from alphabench.cli.weights import weights
-from alphabench.errors import AlphabenchError
+from alphabench.errors import AlphabenchError, IncompleteError
+from alphabench.runtime import is_main_process
 
 INTERNAL_ERROR = 70
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 INTERRUPTED = 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class ReaderLeft(Exception):
+    """Whoever read our output wants no more of it."""
+
+
+class Commands(click.Group):
+    """A group that tells a reader that has left from a fault."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; click and rich would leave with 1 on a broken pipe, which means a regression."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderLeft from error
+        except SystemExit as stop:
+            if isinstance(stop.__context__, BrokenPipeError):
+                raise ReaderLeft from stop
+            raise
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="alphabench")
 def app() -> None:
     """Measure transparent (RGBA) images, and the models that make them.
@@ -57,24 +80,36 @@ def run(arguments: list[str]) -> int:
         return _fail(arguments, "usage", error.format_message().rstrip("."), remedy, 2)
     except (click.Abort, KeyboardInterrupt):
         return _fail(arguments, "interrupted", "interrupted", "Repeat the same command to go on.", INTERRUPTED)
-    except BrokenPipeError:
+    except ReaderLeft:
         _silence_stdout()
         return 0
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            return _internal(arguments, error)
+        click.echo(f"error: disk full: {error.filename or 'the output'} could not be written whole", err=True)
+        click.echo("  Free some space, then repeat the same command: what was stored is safe.", err=True)
+        return IncompleteError.exit_code
     except Exception as error:  # noqa: BLE001 - the outermost frame: a fault of ours is named as one
-        if os.environ.get("ALPHABENCH_DEBUG"):
-            traceback.print_exc()
-        return _fail(
-            arguments,
-            "internal",
-            f"internal error, please report: {type(error).__name__}: {error}",
-            "Set ALPHABENCH_DEBUG=1 to see where it happened.",
-            INTERNAL_ERROR,
-        )
+        return _internal(arguments, error)
     return result if isinstance(result, int) else 0
 
 
+def _internal(arguments: list[str], error: Exception) -> int:
+    if os.environ.get("ALPHABENCH_DEBUG"):
+        traceback.print_exc()
+    return _fail(
+        arguments,
+        "internal",
+        f"internal error, please report: {type(error).__name__}: {error}",
+        "Set ALPHABENCH_DEBUG=1 to see where it happened.",
+        INTERNAL_ERROR,
+    )
+
+
 def _fail(arguments: list[str], code: str, message: str, remedy: str, exit_code: int) -> int:
-    if "--json" in arguments:
+    if not is_main_process():  # rank 0 is the only one that speaks on stdout
+        click.echo(f"error on rank {os.environ['RANK']}: {message}", err=True)
+    elif "--json" in arguments:
         document = {"error": {"code": code, "message": message, "remedy": remedy}}
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:

@@ -19,16 +19,19 @@ if TYPE_CHECKING:
 @roots_option
 @json_option
 @click.pass_context
-def leaderboard(context: click.Context, roots: tuple[Path, ...], *, as_json: bool) -> None:
+def leaderboard(context: click.Context, roots: tuple[Path, ...], *, as_json: bool) -> int:
     """Show the records under a folder, best first: one table for each protocol and data set.
 
+    A record that is damaged or was edited is not shown but named, and the exit code is 3.
     The subcommands add records to the store, compare two of them, and check one against another.
     """
     if context.invoked_subcommand is not None:
-        return
+        return 0
+    from alphabench.errors import DataError
     from alphabench.leaderboard.table import latent_numbers, read_shelf
 
     shelf = read_shelf(chosen_roots(context, roots) or (Path("runs"),))
+    code = DataError.exit_code if shelf.broken else 0
     if as_json:
         emit_json(
             {
@@ -57,11 +60,12 @@ def leaderboard(context: click.Context, roots: tuple[Path, ...], *, as_json: boo
                 "broken": [{"path": str(path), "reason": reason} for path, reason in shelf.broken],
             }
         )
-        return
+        return code
     for table in shelf.tables:
         _print(table)
     for path, reason in shelf.broken:
         click.echo(f"not shown: {path}: {reason}", err=True)
+    return code
 
 
 def _print(table: "Table") -> None:

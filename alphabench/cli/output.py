@@ -3,15 +3,36 @@
 import contextlib
 import json
 import math
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from alphabench.runtime import is_main_process
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
 ARROWS = {True: "↑", False: "↓", None: ""}
 PLAIN_INTERVAL_S = 10.0
+LABEL_WIDTH = 28
+HEADLINE_METRICS = (
+    "psnr",
+    "psnr_eps8",
+    "ssim_rgb",
+    "ssim_pyiqa",
+    "lpips",
+    "lpips-rand",
+    "rfid",
+    "rfid-rand",
+    "sad",
+    "mad",
+    "psnr_worst_solid",
+)
+"""The columns of tables, as far as a protocol has them."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
@@ -24,21 +45,96 @@ def emit_json(document: Mapping[str, Any]) -> None:
 def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", right: int = 1
 ) -> None:
-    """Print a table on stdout; columns from index `right` on are aligned to the right."""
-    from rich import box
+    """Print a table on stdout; columns from index `right` on are aligned to the right.
+
+    A terminal too narrow for a table of numbers gets it in several parts, each with the first column, so that
+    no number is ever broken.
+    """
     from rich.console import Console
+
+    console = Console(soft_wrap=False)
+    whole = _table(title, columns, rows, caption=caption, right=right)
+    natural = _natural_width(whole)
+    if not console.is_terminal:
+        console = Console(width=max(120, natural))
+    parts = [whole]
+    if natural > console.width and right < len(columns):
+        groups = _fitting(columns, rows, right, console.width)
+        parts = [
+            _table(
+                title if number == 0 else "",
+                [_broken(columns[index]) for index in group],
+                [[row[index] for index in group] for row in rows],
+                caption=caption if number == len(groups) - 1 else "",
+                right=right,
+                narrow=True,
+            )
+            for number, group in enumerate(groups)
+        ]
+    for part in parts:
+        console.print(part)
+
+
+def _table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    caption: str = "",
+    right: int = 1,
+    narrow: bool = False,
+) -> "Table":
+    from rich import box
     from rich.table import Table
 
-    table = Table(title=title, caption=caption or None, box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(title=title or None, caption=caption or None, box=box.SIMPLE_HEAD, title_justify="left")
     table.caption_justify = "left"
     for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index >= right else "left", overflow="fold")
+        left = index < right
+        limit = LABEL_WIDTH if narrow and left else None
+        table.add_column(column, justify="left" if left else "right", overflow="fold", max_width=limit)
     for row in rows:
         table.add_row(*row)
-    console = Console(soft_wrap=False)
-    if not console.is_terminal:
-        console = Console(width=max(120, console.measure(table).maximum))
-    console.print(table)
+    return table
+
+
+def _fitting(columns: Sequence[str], rows: Sequence[Sequence[str]], right: int, width: int) -> list[list[int]]:
+    """Return the columns of each part of a table that is wider than `width`; each part has the labels."""
+    labels = list(range(right))
+    groups = [labels]
+    for index in range(right, len(columns)):
+        wider = [*groups[-1], index]
+        heads = [_broken(columns[place]) for place in wider]
+        cells = [[row[place] for place in wider] for row in rows]
+        if len(wider) > right + 1 and _natural_width(_table("", heads, cells, right=right, narrow=True)) > width:
+            groups.append([*labels, index])
+        else:
+            groups[-1] = wider
+    return groups
+
+
+def _broken(heading: str) -> str:
+    """Return a column's heading on several short lines."""
+    return re.sub(r"(?<=[_-])|(?<=[↑↓]) ", "\n", heading)
+
+
+def _natural_width(table: "Table") -> int:
+    from rich.console import Console
+
+    return Console(width=10_000).measure(table).maximum
+
+
+def heading(metric: str) -> str:
+    """Return a metric as the head of a column: its name, an arrow to the better side, its unit."""
+    from alphabench.metrics.catalog import CATALOG
+
+    facts = CATALOG[metric]
+    return f"{metric}{ARROWS[facts.higher_is_better]} {shown_unit(facts.unit)}".rstrip()
+
+
+def shown_unit(unit: str) -> str:
+    """Return a unit as tables show it: nothing for pure numbers."""
+    return "" if unit == "1" else unit
 
 
 def format_number(value: float | int | None, decimals: int) -> str:
@@ -59,8 +155,13 @@ def format_bytes(count: float | int) -> str:
 
 @contextlib.contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Yield `report(done, total, note)`: a bar on a terminal, a plain line now and then in a pipe."""
-    if sys.stderr.isatty():
+    """Yield `report(done, total, note)`: a bar on a terminal, a plain line now and then in a pipe.
+
+    Of several processes only rank 0 reports.
+    """
+    if not is_main_process():
+        yield lambda done, total, note: None
+    elif sys.stderr.isatty():
         with _bar(title) as report:
             yield report
     else:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from alphabench.cli.output import emit_json, json_option, progress
+from alphabench.runtime import is_main_process
 
 
 @click.command()
@@ -20,7 +21,7 @@ def train(
 ) -> None:
     """Train by CONFIG: a recipe file, or the name of a bundled one such as alphavae/mini.
 
-    Several processes: accelerate launch -m alphabench train CONFIG --out DIR.
+    Several processes: torchrun --nproc-per-node N -m alphabench train CONFIG --out DIR.
     """
     from alphabench.models.registry import resolve
     from alphabench.models.spec import TrainRequest
@@ -37,6 +38,8 @@ def train(
             report(getattr(state, "step", 0), getattr(state, "steps", 0), getattr(state, "message", None) or note)
 
         folder = resolve(trainer.run)(path, request, show)
+    if not is_main_process():
+        return
     if as_json:
         emit_json({"recipe": str(path), "checkpoint": str(folder), "dry_run": dry_run})
     else:

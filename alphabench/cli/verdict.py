@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alphabench.cli.output import ARROWS, emit_json, format_number, print_table
+from alphabench.cli.output import ARROWS, HEADLINE_METRICS, emit_json, format_number, heading, print_table, shown_unit
 from alphabench.runtime import world
 
 if TYPE_CHECKING:
@@ -13,17 +13,6 @@ if TYPE_CHECKING:
     from alphabench.tasks.execution import Outcome
 
 INCOMPLETE = 4
-HEADLINE = (
-    "psnr",
-    "psnr_eps8",
-    "ssim_rgb",
-    "ssim_pyiqa",
-    "lpips",
-    "lpips-rand",
-    "sad",
-    "mad",
-    "psnr_worst_solid",
-)
 RANDOM_FEATURES = "random features: only comparable within alpha-mini@1; not LPIPS, not FID"
 
 
@@ -62,7 +51,7 @@ def _print(outcome: "Outcome") -> None:
     )
     categories = list(data["categories"])
     metrics = {metric["name"]: metric for metric in document["metrics"]}
-    names = [name for name in HEADLINE if metrics.get(name, {}).get("state") == "ok"]
+    names = [name for name in HEADLINE_METRICS if metrics.get(name, {}).get("state") == "ok"]
     if len(categories) > 1 and names:
         _print_categories(title, outcome, categories, [metrics[name] for name in names])
         title = "all metrics (macro mean over categories; composites over the backgrounds)"
@@ -77,10 +66,8 @@ def _print(outcome: "Outcome") -> None:
         click.echo("stored result of an earlier run; --fresh measures anew")
     for reason in document["incomplete_reasons"]:
         click.echo(f"incomplete: {reason}", err=True)
-    for missing in _missing(record):
-        click.echo(f"  {missing['metric']} is {missing['state']}: {missing['reason']}", err=True)
-        if missing.get("remedy"):
-            click.echo(f"    mend: {missing['remedy']}", err=True)
+    for remedy in dict.fromkeys(missing["remedy"] for missing in _missing(record) if missing["remedy"]):
+        click.echo(f"mend: {remedy}", err=True)
     for deviation in document.get("deviations", []):
         click.echo(f"deviation: {deviation}", err=True)
 
@@ -89,7 +76,7 @@ def _print_categories(title: str, outcome: "Outcome", categories: list[str], met
     from alphabench.metrics.catalog import CATALOG
 
     columns = ["category"]
-    columns += [f"{m['name']}{ARROWS[m['higher_is_better']]} {m['unit']}".strip() for m in metrics]
+    columns += [heading(m["name"]) for m in metrics]
     rows = []
     for category in [*categories, "mean"]:
         row = [category]
@@ -117,7 +104,7 @@ def _metric_row(metric: dict[str, Any], headline: dict[str, Any]) -> tuple[str, 
     name = f"{metric['name']} {ARROWS[metric['higher_is_better']]}".rstrip()
     value = format_number(headline["value"], CATALOG[metric["name"]].decimals)
     count = "-" if headline["n"] is None else str(headline["n"])
-    return name, value, metric["unit"], count, metric["state"]
+    return name, value, shown_unit(metric["unit"]), count, metric["state"]
 
 
 def _caption(document: Mapping[str, Any]) -> str:

@@ -191,6 +191,8 @@ def resolve_data(
     """
     text = str(name)
     path = Path(text).expanduser()
+    if not text:
+        raise UsageError("the name of the data set is empty", remedy=nearest(text, sorted(known_manifests())))
     if manifest := _named(text):
         folder = _root_of_known(manifest, root)
     elif path.suffix == ".toml" and path.is_file():
@@ -200,10 +202,8 @@ def resolve_data(
     elif path.is_dir():
         return DataSet(manifest_of_folder(path), path)
     else:
-        raise UsageError(
-            f"there is no data set, manifest or folder {text!r}",
-            remedy=nearest(text, sorted(known_manifests())),
-        )
+        what = "is a file, not a folder of images" if path.exists() else "does not exist, and no data set is called so"
+        raise UsageError(f"{text!r} {what}", remedy=f"Give a folder. {nearest(text, sorted(known_manifests()))}")
     if manifest.status == "unbuilt" and not allow_unbuilt:
         raise DataError(
             f"{manifest.id} has no list of files yet: its images are not shared with this toolkit",

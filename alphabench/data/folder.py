@@ -60,7 +60,8 @@ def list_folder(folder: str | Path, *, opaque: bool = False) -> Listing:
 
     Raises:
         UsageError: there is no such folder.
-        DataError: it cannot be read, or a link inside it leads to a folder above itself or nowhere.
+        DataError: it cannot be read, a link inside it leads to a folder above itself or nowhere, or something
+            inside it is neither file nor folder.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -225,8 +226,13 @@ def _walk(folder: Path, prefix: str, above: tuple[str, ...]) -> Iterable[str]:
             yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", (*above, real))
         elif entry.is_file():
             yield f"{prefix}{entry.name}"
-        elif entry.is_symlink():
+        elif entry.is_symlink() and not Path(entry.path).exists():
             raise DataError(f"the link {entry.path} leads nowhere", remedy="Mend or remove that link.")
+        else:
+            raise DataError(
+                f"{entry.path} is neither a file nor a folder but a pipe, a socket or a device",
+                remedy="Replace it by a file, or remove it.",
+            )
 
 
 def _empty_folders(folder: Path, images: Sequence[str]) -> list[str]:

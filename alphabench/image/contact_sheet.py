@@ -1,6 +1,7 @@
 """A sheet of pictures with captions, for people: rows of equal tiles under column titles."""
 
 import io
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +57,8 @@ def contact_sheet(title: str, subtitle: str, columns: Sequence[str], rows: Seque
         draw.text((left, top - CAPTION), column, INK, font=small)
     for index, row in enumerate(rows):
         upper = top + index * (CAPTION + TILE + GAP)
-        draw.text((MARGIN, upper + 2), _fitted(draw, row.caption, width - 2 * MARGIN, small), PALE, font=small)
+        caption = _fitted(draw, _drawable(row.caption), width - 2 * MARGIN, small)
+        draw.text((MARGIN, upper + 2), caption, PALE, font=small)
         for left, tile in zip(lefts, row.tiles, strict=True):
             picture = _picture(tile)
             offset = ((TILE - picture.width) // 2, (TILE - picture.height) // 2)
@@ -97,6 +99,12 @@ def _picture(tile: Tile) -> Image.Image:
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     method = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST
     return picture.resize(size, method)
+
+
+def _drawable(text: str) -> str:
+    """Return `text` in the letters that the built-in font has: marks are dropped, others become `?`."""
+    letters = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    return "".join(letters).encode("ascii", "replace").decode()
 
 
 def _fitted(draw: ImageDraw.ImageDraw, text: str, width: int, font: Any) -> str:

@@ -88,7 +88,12 @@ def read_state(path: Path, expected: Mapping[str, tuple[int, ...]]) -> "dict[str
     except (SafetensorError, OSError, ValueError) as error:
         raise _unreadable(path, str(error)) from error
     for name, tensor in state.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        if not tensor.is_floating_point():
+            raise DataError(
+                f"{path}: {name!r} holds {str(tensor.dtype).removeprefix('torch.')}, not floating point numbers",
+                remedy="Save the weights as they were trained; quantised weights are not read.",
+            )
+        if not bool(torch.isfinite(tensor).all()):
             count = int((~torch.isfinite(tensor)).sum())
             raise DataError(
                 f"{path}: {count} of {tensor.numel()} values of {name!r} are not finite",
@@ -164,6 +169,11 @@ def read_json(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist", remedy="Give a folder with a config.json in it.") from error
+    except NotADirectoryError as error:
+        raise DataError(
+            f"{path.parent} is a file, where a folder with {path.name} in it is needed",
+            remedy="Give the folder that holds the file.",
+        ) from error
     except (ValueError, OSError) as error:
         raise DataError(f"{path} is not readable JSON: {error}", remedy="Write the file again.") from error
     if not isinstance(values, dict):

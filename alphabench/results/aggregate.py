@@ -160,12 +160,14 @@ def _sample_metric(
     expected = len(protocol.metric_views(metric)) * len(samples)
     present = sum(len(column) for column in views.values())
     counts = {"rows": {"expected": expected, "present": present, "not_applicable": absent}}
+    remedy = f"Use a protocol without {metric}, or a data set to which it applies."
     if present + absent != expected:
         reason = f"{expected - present - absent} of {expected} values are missing"
         return {"state": "failed", "reason": reason, **counts}
     if protocol.aggregation.mode == "paper":
         if not present:
-            return {"state": "failed", "reason": "no leaf has a value: every one was skipped", **counts}
+            reason = "no leaf has a value: every one was skipped"
+            return {"state": "failed", "reason": reason, "remedy": remedy, **counts}
         aggregates = paper_aggregates(protocol, metric, dict(samples), views)
         return {"state": "ok", **counts, "aggregates": aggregates}
     members = _members(samples)
@@ -174,13 +176,13 @@ def _sample_metric(
         entries, empty = _column_means(column, members, capped=protocol.mean_cap(metric) is not None)
         if empty and not protocol.is_partial(metric, view):
             reason = f"category {empty[0]!r} has 0 of {len(members[empty[0]])} values on view {view!r}"
-            return {"state": "failed", "reason": reason, **counts}
+            return {"state": "failed", "reason": reason, "remedy": remedy, **counts}
         aggregates += [{"view": view, **entry} for entry in entries]
     if not aggregates:
         return {
             "state": "unavailable",
             "reason": f"it does not apply to any of the {len(samples)} samples",
-            "remedy": f"Use a protocol without {metric}, or a data set to which it applies.",
+            "remedy": remedy,
             **counts,
         }
     if fault := _not_finite(aggregates):

@@ -10,6 +10,7 @@ __all__ = ["canonical_json", "parse_json", "sha256_json"]
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 20
+LARGEST = 2**53 - 1
 
 
 def parse_json(data: bytes, *, name: str, max_bytes: int = MAX_BYTES) -> Any:
@@ -21,15 +22,19 @@ def parse_json(data: bytes, *, name: str, max_bytes: int = MAX_BYTES) -> Any:
         max_bytes: the longest document that is read.
 
     Raises:
-        DataError: not UTF-8, not JSON, a key twice in one table, NaN or an infinity, more than 20 levels
-            deep, or too long.
+        DataError: not UTF-8, not JSON, a key twice in one table, NaN or an infinity, an integer beyond
+            2^53 - 1, more than 20 levels deep, or too long.
     """
     remedy = "Take the file from its source again; it has been damaged or edited."
     if len(data) > max_bytes:
         raise DataError(f"{name} has {len(data)} bytes, more than {max_bytes}", remedy=remedy)
     try:
         document = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
+            data.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+            parse_float=_finite,
+            parse_int=_safe,
         )
     except (ValueError, RecursionError) as error:
         raise DataError(f"{name} is not a valid document: {error}", remedy=remedy) from error
@@ -56,6 +61,12 @@ def _finite(text: str) -> float:
     if value in {float("inf"), float("-inf")}:
         raise ValueError(f"{text[:40]} is too large for a number")
     return value
+
+
+def _safe(text: str) -> int:
+    if len(text) > 17 or abs(int(text)) > LARGEST:
+        raise ValueError(f"{text[:40]} is beyond the integers of JSON")
+    return int(text)
 
 
 def _depth(document: Any) -> int:

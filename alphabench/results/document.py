@@ -11,7 +11,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from alphabench.errors import DataError
+from alphabench.errors import DataError, UsageError
 from alphabench.results.canonical import canonical_json, parse_json
 
 SCHEMA = "alphabench.record/1"
@@ -50,6 +50,21 @@ def validate_document(document: Any, *, name: str) -> None:
     if fault is not None:
         where = "/".join(str(part) for part in fault.absolute_path) or "the document"
         raise DataError(f"{name}: {where}: {sentence(fault.message, limit=300)}", remedy=DAMAGED)
+
+
+def validate_model(model: Mapping[str, Any]) -> None:
+    """Check what a model says about itself before it is run, so that no finished run lacks a valid record.
+
+    Raises:
+        UsageError: the message names the first member that a record cannot hold.
+    """
+    fault = next(_validator().descend(dict(model), _schema()["properties"]["model"]), None)
+    if fault is not None:
+        where = "/".join(str(part) for part in fault.absolute_path) or "description"
+        raise UsageError(
+            f"the model's {where} cannot stand in a record: {sentence(fault.message, limit=300)}",
+            remedy="Mend what the model says about itself; for predictions: --name, --org, --licence (an SPDX name).",
+        )
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -113,5 +128,11 @@ def _disagree(name: str, fact: str) -> DataError:
 
 @functools.cache
 def _validator() -> Draft202012Validator:
+    return Draft202012Validator(_schema())
+
+
+@functools.cache
+def _schema() -> dict[str, Any]:
     text = files("alphabench.results").joinpath("record.schema.json").read_text(encoding="utf-8")
-    return Draft202012Validator(json.loads(text))
+    schema: dict[str, Any] = json.loads(text)
+    return schema

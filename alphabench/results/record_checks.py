@@ -63,6 +63,8 @@ def check_content(
 
     if protocol.hash != document["protocol"]["hash"]:
         raise refuse(f"it was made under another protocol than {protocol.id} ({protocol.hash[:8]})")
+    if (named := "{name}@{version}".format(**document["protocol"])) != protocol.id:
+        raise refuse(f"it calls its protocol {named}, the hash is that of {protocol.id}")
     stated = document["samples"]
     capped = {metric for metric in protocol.metrics if protocol.mean_cap(metric) is not None}
     if sorted_rows(rows, infinite=capped) != list(rows):

@@ -88,6 +88,9 @@ class RunRequest:
             if mine.get(member) != theirs.get(member):
                 here, there = names.get(member, (_words(mine.get(member)), _words(theirs.get(member))))
                 found.append(f"{member.split('.')[0]} {here} there, {there} here")
+        for member in ("org", "name", "licence"):  # equal predictions under another name are another record
+            if not found and (here := self.model[member]) != (there := other.model[member]):
+                found.append(f"the model's {member} {here!r} there, {there!r} here")
         return found
 
     def to_json(self) -> bytes:

@@ -165,6 +165,15 @@ class RunStore:
         """
         return self._read().merge(self.infinite)
 
+    def write_page(self, name: str, data: bytes) -> None:
+        """Write a file to look at, such as the contact sheet, into the work folder.
+
+        Raises:
+            DiskFullError: no space; everything stored before is intact.
+        """
+        with self._safely(len(data)):
+            write_durably(self.folder / name, data)
+
     def finish(self, record: bytes, parquet: bytes) -> Path:
         """Give the run its record in one step and return the record's folder.
 

@@ -4,7 +4,7 @@ import importlib.util
 from dataclasses import dataclass
 
 from alphabench.errors import AlphabenchError
-from alphabench.metrics.weights import WEIGHT_FILES, locate
+from alphabench.metrics.weights import WEIGHT_FILES, WeightFile, WeightsMissing, locate
 from alphabench.protocols import Protocol
 
 PACKAGES = {"laion_aes": "pyiqa", "clipscore": "pyiqa", "fid": "pyiqa"}
@@ -29,7 +29,7 @@ def unavailable(metric: str) -> Unavailable | None:
             try:
                 locate(file)
             except AlphabenchError as error:
-                return Unavailable(_sentence(error.message), _sentence(error.remedy))
+                return _lacking(file, error)
     return None
 
 
@@ -39,6 +39,11 @@ def unavailable_metrics(protocol: Protocol) -> dict[str, Unavailable]:
     return {metric: reason for metric, reason in reasons.items() if reason is not None}
 
 
-def _sentence(text: str) -> str:
-    """Return `text` on one line, as a record stores it."""
-    return " ".join(text.split())[:500]
+def _lacking(file: WeightFile, error: AlphabenchError) -> Unavailable:
+    """Say what lacks without a path of this machine: a record holds it."""
+    if file.package:
+        return Unavailable(f"the {file.purpose} are not those of the package {file.package}", error.remedy)
+    fault = "not on this machine" if isinstance(error, WeightsMissing) else "another file than they should be"
+    return Unavailable(
+        f"the weights {file.name!r} ({file.purpose}) are {fault}", f"Run: alphabench weights fetch {file.name}"
+    )

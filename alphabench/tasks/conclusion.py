@@ -22,7 +22,7 @@ from alphabench.results.request import RunRequest
 from alphabench.results.store import RunStore
 from alphabench.runtime import world
 from alphabench.tasks.scorers import Scorer, set_values
-from alphabench.tasks.sheet import mean_over_views, write_sheet
+from alphabench.tasks.sheet import draw_sheet, mean_over_views
 
 if TYPE_CHECKING:
     from alphabench.tasks.execution import Job
@@ -40,10 +40,8 @@ class Timing:
     samples: list[float]
 
 
-def conclude(
-    job: "Job", request: RunRequest, store: RunStore, scorer: Scorer, timing: Timing
-) -> tuple[Record, Path | None]:
-    """Write the record and the contact sheet of a run whose samples are all stored; return both.
+def conclude(job: "Job", request: RunRequest, store: RunStore, scorer: Scorer, timing: Timing) -> Record:
+    """Write the contact sheet and the record of a run whose samples are all stored; return the record.
 
     Raises:
         DataError: the record cannot be written.
@@ -74,8 +72,9 @@ def conclude(
         incomplete=_absent(job),
         notes=_notes(job, merged),
     )
+    _draw(job, store, merged)  # first, so that a finished record never lacks its sheet
     folder = store.finish(record_files(document), parquet)
-    return load_record(folder, protocol=job.protocol, thorough=False), _sheet(job, store, merged)
+    return load_record(folder, protocol=job.protocol, thorough=False)
 
 
 def _weights(job: "Job", scorer: Scorer) -> dict[str, str]:
@@ -140,25 +139,25 @@ def _header(path: Path, job: "Job") -> ImageFacts | None:
     return None
 
 
-def _sheet(job: "Job", store: RunStore, merged: Merged) -> Path | None:
-    """Draw the contact sheet; None where the protocol has no metric that could choose the samples."""
+def _draw(job: "Job", store: RunStore, merged: Merged) -> None:
+    """Write the contact sheet, unless the protocol has no metric that could choose the samples."""
     metric = next((name for name in PRIMARY if name in job.protocol.metrics), None)
     if metric is None:
-        return None
+        return
     views = frozenset(job.protocol.derived_views(metric).get(job.protocol.headline(metric), ()))
     values: dict[str, list[float]] = {}
     for sample, _, view, name, value in merged.rows:
         if name == metric and view in views:
             values.setdefault(sample, []).append(value)
     info = job.judged.info
-    return write_sheet(
-        store.folder / SHEET,
+    sheet = draw_sheet(
         f"{info.org}/{info.name} on {job.data.manifest.id}",
         job.protocol,
         job.data,
         mean_over_views(values, job.protocol.mean_cap(metric)),
         lambda sample: _prediction(job, store, sample),
     )
+    store.write_page(SHEET, sheet)
 
 
 def _prediction(job: "Job", store: RunStore, sample: Sample) -> Codes:

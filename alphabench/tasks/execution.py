@@ -14,16 +14,18 @@ import torch
 
 from alphabench.data.dataset import DataSet
 from alphabench.data.manifest import Sample
+from alphabench.errors import AlphabenchError, DataError, UsageError
 from alphabench.image.codec import encode_png, to_float
 from alphabench.image.types import AnyCodes
 from alphabench.models.spec import ModelInfo
 from alphabench.protocols import Protocol
+from alphabench.results.document import validate_model
 from alphabench.results.parts import Part
 from alphabench.results.record import Record, load_record
 from alphabench.results.request import RunRequest, model_document
 from alphabench.results.store import RunStore
 from alphabench.results.workfolder import default_folder
-from alphabench.runtime import World, set_determinism, world
+from alphabench.runtime import World, scoring_device, set_determinism, world
 from alphabench.tasks.conclusion import SHEET, Timing, conclude
 from alphabench.tasks.interrupt import interruptible
 from alphabench.tasks.judged import Judged
@@ -53,6 +55,7 @@ class Job:
         out: work folder; None takes the one that the request's hash names.
         fresh: start over.
         absent: ids of references that have no prediction: left out, and named in the record.
+        predictions: folder of finished predictions, where there is one.
         pairing: how a bug-compatible protocol joins files, and what it must confess.
     """
 
@@ -66,6 +69,7 @@ class Job:
     out: Path | None
     fresh: bool
     absent: tuple[str, ...] = ()
+    predictions: Path | None = None
     pairing: PaperPairing | None = None
 
     @property
@@ -125,9 +129,13 @@ def execute(job: Job, report: Report) -> Outcome:
     """
     place = world()
     set_determinism()
+    if job.batch_size < 1:
+        raise UsageError(f"a batch of {job.batch_size} images is none", remedy="Use a batch size of 1 or more.")
     request = run_request(job)
+    validate_model(request.model)
     folder = job.out or default_folder(request)
-    scorer = make_scorer(job.protocol, job.device, job.pairing)
+    _refuse_nesting(folder, job)
+    scorer = make_scorer(job.protocol, scoring_device(job.device), job.pairing)
     store = RunStore(
         folder,
         request,
@@ -146,15 +154,52 @@ def execute(job: Job, report: Report) -> Outcome:
         if (stored := _stored(job, store, scorer)) is not None:
             return stored
         clock = _Clock()
-        _work(job, store, scorer, place, clock, report)
-        place.barrier()
+        _together(place, lambda: _work(job, store, scorer, place, clock, report))
         if place.is_main:
+            if place.size > 1:  # until here each rank has counted its own
+                report(len(job.samples), len(job.samples), "")
             conclude(job, request, store, scorer, Timing(clock.started, clock.score, clock.samples))
         place.barrier()
         finished = store.finished
         assert finished is not None
         record = load_record(finished, protocol=job.protocol)
         return Outcome(record, job.protocol, store.folder, _sheet_of(folder), stored=False)
+
+
+def _refuse_nesting(folder: Path, job: Job) -> None:
+    """Refuse a work folder inside the images' folder, or around it.
+
+    Inside, its pictures would be samples of the next run; around, starting over would remove the images.
+
+    Raises:
+        DataError: one lies inside the other.
+    """
+    work = folder.resolve()
+    for images in (job.data.root, *([] if job.predictions is None else [job.predictions])):
+        read = images.resolve()
+        if work.is_relative_to(read) or read.is_relative_to(work):
+            raise DataError(
+                f"the work folder {str(folder)!r} and the folder of images {str(images)!r} lie one inside the other",
+                remedy="Name a folder elsewhere with --out DIR.",
+            )
+
+
+def _together(place: World, action: Callable[[], None]) -> None:
+    """Run `action` on every rank; if one of them fails by a user's mistake, all raise its error.
+
+    Raises:
+        AlphabenchError: what the first failing rank raised.
+    """
+    fault: AlphabenchError | None = None
+    try:
+        action()
+    except AlphabenchError as error:
+        fault = error
+    faults = place.gather(None if fault is None else (type(fault), fault.message, fault.remedy))
+    if fault is not None:
+        raise fault
+    for kind, message, remedy in filter(None, faults):
+        raise kind(message, remedy=remedy)
 
 
 def _stored(job: Job, store: RunStore, scorer: Scorer) -> Outcome | None:

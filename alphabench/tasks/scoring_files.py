@@ -67,6 +67,7 @@ def score_files(request: ScoreRequest, report: Report) -> Outcome:
         out=request.out,
         fresh=request.fresh,
         absent=absent,
+        predictions=predictions.root,
         pairing=pairing,
     )
     return execute(job, report)

@@ -3,7 +3,6 @@
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import torch
 
@@ -42,13 +41,10 @@ Means = Mapping[str, float]
 """The headline value of each sample."""
 
 
-def write_sheet(
-    path: Path, title: str, protocol: Protocol, data: DataSet, means: Means, read: Callable[[Sample], Codes]
-) -> Path:
-    """Write the contact sheet of a run as a PNG file and return its path.
+def draw_sheet(title: str, protocol: Protocol, data: DataSet, means: Means, read: Callable[[Sample], Codes]) -> bytes:
+    """Return the contact sheet of a run as the bytes of a PNG file.
 
     Args:
-        path: the file.
         title: the sheet's first line.
         protocol: names the metric that ranks the samples.
         data: the references.
@@ -58,8 +54,7 @@ def write_sheet(
     chosen = choose(data.manifest.samples, means)
     rows = [_row(sample, place, means[sample.id], data.read(sample), read(sample)) for sample, place in chosen]
     subtitle = f"{protocol.id}; worst and median image of each category by mean PSNR over the backgrounds"
-    path.write_bytes(contact_sheet(title, subtitle, COLUMNS, rows))
-    return path
+    return contact_sheet(title, subtitle, COLUMNS, rows)
 
 
 def choose(samples: Sequence[Sample], means: Means) -> list[tuple[Sample, str]]:

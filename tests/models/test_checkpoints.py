@@ -185,3 +185,10 @@ def test_settings_that_are_no_toml_or_absent_are_refused(tmp_path: Path) -> None
     path.write_text("steps = = 3", encoding="utf-8")
     with pytest.raises(UsageError, match="not readable TOML"):
         read_toml_settings(path, Outer)
+
+
+def test_quantised_weights_are_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file({"weight": torch.ones(2, dtype=torch.int8)}, path)
+    with pytest.raises(DataError, match="'weight' holds int8"):
+        read_state(path, {"weight": (2,)})
