@@ -157,6 +157,16 @@ def world() -> World:
     return World(rank=state.process_index, size=state.num_processes)
 
 
+def peak_memory_bytes() -> int | None:
+    """Return the largest memory this process has held so far; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # bytes there, KiB elsewhere
+
+
 def set_determinism(seed: int = 0) -> None:
     """Seed torch and choose deterministic kernels, so that one machine repeats its numbers bit for bit."""
     import torch

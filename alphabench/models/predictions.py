@@ -7,7 +7,8 @@ from pathlib import Path
 
 import rfc8785
 
-from alphabench.image.codec import read_rgba
+from alphabench.errors import DataError
+from alphabench.image.codec import decode_rgba
 from alphabench.image.types import Codes
 from alphabench.models.spec import ModelInfo
 
@@ -19,18 +20,33 @@ class PredictionFolder:
     Attributes:
         info: who made them.
         files: the image file of each sample.
+        digests: sha256 of each file, by sample, as the identity of the whole was made of it.
     """
 
     info: ModelInfo
     files: Mapping[str, Path]
+    digests: Mapping[str, str]
 
     def read(self, sample: str) -> Codes:
         """Return the prediction for `sample` as 8-bit codes, `(4, height, width)`.
 
         Raises:
-            DataError: the file cannot be read as an 8-bit image with alpha.
+            DataError: the file is gone, has changed, or cannot be read as an 8-bit image with alpha.
         """
-        return read_rgba(self.files[sample])
+        path = self.files[sample]
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"the prediction for {sample!r} cannot be read from {path}: {error.strerror}",
+                remedy="Restore the file and repeat the command.",
+            ) from error
+        if hashlib.sha256(data).hexdigest() != self.digests[sample]:
+            raise DataError(
+                f"the prediction for {sample!r} has changed since the run began: {path}",
+                remedy="Score a folder that nothing writes to.",
+            )
+        return decode_rgba(data, name=str(path))
 
 
 def prediction_folder(
@@ -52,4 +68,4 @@ def prediction_folder(
         kind="predictions",
         predictions_hash=hashlib.sha256(rfc8785.dumps(dict(digests))).hexdigest(),
     )
-    return PredictionFolder(info, files)
+    return PredictionFolder(info, files, digests)

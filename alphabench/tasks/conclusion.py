@@ -1,7 +1,6 @@
 """From the store to the record: set metrics, averages, provenance, contact sheet."""
 
 import contextlib
-import resource
 import statistics
 import time
 from collections import Counter
@@ -20,7 +19,7 @@ from alphabench.results.provenance import code_version, environment
 from alphabench.results.record import Record, build_record, load_record, record_files
 from alphabench.results.request import RunRequest
 from alphabench.results.store import RunStore
-from alphabench.runtime import world
+from alphabench.runtime import peak_memory_bytes, world
 from alphabench.tasks.scorers import Scorer, set_values
 from alphabench.tasks.sheet import draw_sheet, mean_over_views
 
@@ -88,13 +87,13 @@ def _weights(job: "Job", scorer: Scorer) -> dict[str, str]:
 
 
 def _timings(job: "Job", timing: Timing) -> dict[str, float]:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     timings: dict[str, float] = {
         "wall_s": round(time.perf_counter() - timing.started, 3),
         "model_s": round(job.judged.seconds, 3),
         "score_s": round(timing.score, 3),
-        "peak_memory_bytes": peak,
     }
+    if (peak := peak_memory_bytes()) is not None:
+        timings["peak_memory_bytes"] = peak
     if len(timing.samples) >= 2:
         cuts = statistics.quantiles(timing.samples, n=20)
         timings |= {"sample_ms_p50": round(1000 * cuts[9], 3), "sample_ms_p95": round(1000 * cuts[18], 3)}

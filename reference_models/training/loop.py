@@ -2,8 +2,6 @@
 
 import errno
 import math
-import resource
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from alphabench.errors import DataError, DiskFullError, Interrupted, UsageError
 from alphabench.image.codec import write_png
 from alphabench.image.types import Codes
 from alphabench.models.spec import TrainRequest
-from alphabench.runtime import resolve_device
+from alphabench.runtime import peak_memory_bytes, resolve_device
 from reference_models.training import checkpoint
 from reference_models.training.config import OptimizerConfig, RunConfig
 from reference_models.training.ema import AveragedModel
@@ -222,8 +220,9 @@ class _Loop:
             losses = self._step(step)
             self.report(TrainProgress(step + 1, DRY_STEPS, losses))
         seconds = (time.perf_counter() - began) / DRY_STEPS
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        self._say(DRY_STEPS, f"{seconds:.3f} seconds a step, peak memory {peak / 2**20:.0f} MiB")
+        peak = peak_memory_bytes()
+        memory = "" if peak is None else f", peak memory {peak / 2**20:.0f} MiB"
+        self._say(DRY_STEPS, f"{seconds:.3f} seconds a step{memory}")
         return self.request.out
 
     def _say(self, step: int, message: str) -> None:

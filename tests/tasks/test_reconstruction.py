@@ -1,6 +1,7 @@
 """What a run promises: right numbers, one record, a resume that changes nothing."""
 
 import dataclasses
+import hashlib
 import multiprocessing
 import random
 import signal
@@ -275,3 +276,18 @@ def test_an_interrupt_leaves_a_run_that_goes_on(
     ).record
     assert record.complete
     assert load_record(tmp_path / "run").id == record.id
+
+
+def test_a_prediction_that_changes_while_it_is_scored_is_refused(data_folder: Folder, tmp_path: Path) -> None:
+    from alphabench.models.predictions import prediction_folder
+
+    path = data_folder(categories=(), count=1) / "000.png"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    folder = prediction_folder({"000": path}, {"000": digest}, name="mine", org="local", licence="unknown")
+    assert folder.read("000").shape == (4, 24, 32)
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(DataError, match="has changed since the run began"):
+        folder.read("000")
+    path.unlink()
+    with pytest.raises(DataError, match="cannot be read"):
+        folder.read("000")
