@@ -101,3 +101,27 @@ def _entries(view: str, means: Mapping[str, float], macro: float, sizes: Mapping
 
 def _plain_mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
+
+
+MIXED = "mixed"
+"""The category of the authors' prompts that alone counts as much as all others together."""
+
+
+def category_weights(categories: Sequence[str]) -> dict[str, float]:
+    """Return the weights of the text-to-image categories in the authors' scripts; they sum to 1.
+
+    `mixed` weighs 0.5 and each of the n others 0.5 / n, divided by the sum: without `mixed` all weigh the
+    same, alone it weighs 1.
+
+    Source: `validation_pipeline/scripts/t2i_dump2csv.py` of github.com/o0o0o00o0/AlphaVAE.
+    """
+    others = [category for category in categories if category != MIXED]
+    weights = {category: 0.5 if category == MIXED else 0.5 / len(others) for category in categories}
+    total = sum(weights.values())
+    return {category: weight / total for category, weight in weights.items()}
+
+
+def weighted_category_mean(values: Mapping[str, float], decimals: int) -> float:
+    """Return the mean over text-to-image categories by `category_weights`, rounded by Python's rule."""
+    weights = category_weights(list(values))
+    return round_python(sum(weights[category] * value for category, value in values.items()), decimals)

@@ -5,7 +5,14 @@ import pytest
 
 from alphabench.protocols import load_protocol
 from alphabench.results.aggregate import aggregate
-from alphabench.results.paper_average import leaf_mean, paper_aggregates, round_numpy, round_python
+from alphabench.results.paper_average import (
+    category_weights,
+    leaf_mean,
+    paper_aggregates,
+    round_numpy,
+    round_python,
+    weighted_category_mean,
+)
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +110,21 @@ def test_no_leaf_at_all_is_a_failure_not_a_zero(paper):
     assert metrics[0]["state"] == "failed"
     assert "skipped" in metrics[0]["reason"]
     assert metrics[-1] | {"state": "failed", "reason": "no value was computed"} == metrics[-1]
+
+
+SEVEN = ("animal", "fruit", "furniture", "plant", "portrait", "toy", "transparent")
+
+
+def test_mixed_weighs_as_much_as_the_seven_other_categories() -> None:
+    weights = category_weights([*SEVEN, "mixed"])
+    assert weights["mixed"] == pytest.approx(0.5)
+    assert weights["animal"] == pytest.approx(0.0714286, abs=1e-7)
+    assert sum(weights.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("categories", "expected"), [((*SEVEN, "mixed"), 15.0), (SEVEN, 20.0), (("mixed",), 10.0)])
+def test_the_weighted_mean_of_categories_is_normalised_by_those_present(
+    categories: tuple[str, ...], expected: float
+) -> None:
+    values = {category: 10.0 if category == "mixed" else 20.0 for category in categories}
+    assert weighted_category_mean(values, 4) == expected
