@@ -10,7 +10,7 @@ from alphabench.runtime import world
 
 if TYPE_CHECKING:
     from alphabench.results.record import Record
-    from alphabench.tasks.execution import Outcome
+    from alphabench.tasks.job import Outcome
 
 INCOMPLETE = 4
 RANDOM_FEATURES = "random features: only comparable within alpha-mini@1; not LPIPS, not FID"

@@ -1,1 +1,1 @@
-"""leaderboard."""
+"""Records side by side: the table, the store, the gate."""

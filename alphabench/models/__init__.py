@@ -1,1 +1,1 @@
-"""models."""
+"""The contract of a model, the registry, safe checkpoints, yardsticks and folders of predictions."""

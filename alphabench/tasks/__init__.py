@@ -1,1 +1,1 @@
-"""tasks."""
+"""What a run does: predict, score, keep, conclude."""

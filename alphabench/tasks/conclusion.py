@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from alphabench.data.manifest import Sample
 from alphabench.errors import AlphabenchError
@@ -20,11 +19,9 @@ from alphabench.results.record import Record, build_record, load_record, record_
 from alphabench.results.request import RunRequest
 from alphabench.results.store import RunStore
 from alphabench.runtime import peak_memory_bytes, world
+from alphabench.tasks.job import Job
 from alphabench.tasks.scorers import Scorer, set_values
 from alphabench.tasks.sheet import draw_sheet, mean_over_views
-
-if TYPE_CHECKING:
-    from alphabench.tasks.execution import Job
 
 SHEET = "contact_sheet.png"
 PRIMARY = ("psnr", "psnr_eps8")
@@ -39,7 +36,7 @@ class Timing:
     samples: list[float]
 
 
-def conclude(job: "Job", request: RunRequest, store: RunStore, scorer: Scorer, timing: Timing) -> Record:
+def conclude(job: Job, request: RunRequest, store: RunStore, scorer: Scorer, timing: Timing) -> Record:
     """Write the contact sheet and the record of a run whose samples are all stored; return the record.
 
     Raises:
@@ -76,7 +73,7 @@ def conclude(job: "Job", request: RunRequest, store: RunStore, scorer: Scorer, t
     return load_record(folder, protocol=job.protocol, thorough=False)
 
 
-def _weights(job: "Job", scorer: Scorer) -> dict[str, str]:
+def _weights(job: Job, scorer: Scorer) -> dict[str, str]:
     """Return the SHA-256 of each file of learned weights that was used, as entries of the environment."""
     used = {
         file.name
@@ -86,7 +83,7 @@ def _weights(job: "Job", scorer: Scorer) -> dict[str, str]:
     return {f"weights:{Path(WEIGHT_FILES[name].filename).name}": sha256_of(locate(name)) for name in sorted(used)}
 
 
-def _timings(job: "Job", timing: Timing) -> dict[str, float]:
+def _timings(job: Job, timing: Timing) -> dict[str, float]:
     timings: dict[str, float] = {
         "wall_s": round(time.perf_counter() - timing.started, 3),
         "model_s": round(job.judged.seconds, 3),
@@ -100,14 +97,14 @@ def _timings(job: "Job", timing: Timing) -> dict[str, float]:
     return timings
 
 
-def _absent(job: "Job") -> list[str]:
+def _absent(job: Job) -> list[str]:
     if not job.absent:
         return []
     total = len(job.data)
     return [f"{len(job.absent)} of {total} references have no prediction, first {job.absent[0]!r}"]
 
 
-def _notes(job: "Job", merged: Merged) -> str:
+def _notes(job: Job, merged: Merged) -> str:
     """Return what a reader should know: ignored metadata of the references, bytes that a codec used."""
     notes = []
     facts = [found for sample in job.samples if (found := _header(job.data.path(sample), job)) is not None]
@@ -132,13 +129,13 @@ def _notes(job: "Job", merged: Merged) -> str:
     return "; ".join(notes)
 
 
-def _header(path: Path, job: "Job") -> ImageFacts | None:
+def _header(path: Path, job: Job) -> ImageFacts | None:
     with contextlib.suppress(AlphabenchError):
         return read_facts(path, allow_opaque=job.data.manifest.alpha == "opaque")
     return None
 
 
-def _draw(job: "Job", store: RunStore, merged: Merged) -> None:
+def _draw(job: Job, store: RunStore, merged: Merged) -> None:
     """Write the contact sheet, unless the protocol has no metric that could choose the samples."""
     metric = next((name for name in PRIMARY if name in job.protocol.metrics), None)
     if metric is None:
@@ -159,7 +156,7 @@ def _draw(job: "Job", store: RunStore, merged: Merged) -> None:
     store.write_page(SHEET, sheet)
 
 
-def _prediction(job: "Job", store: RunStore, sample: Sample) -> Codes:
+def _prediction(job: Job, store: RunStore, sample: Sample) -> Codes:
     """Return the prediction for `sample` as it was judged."""
     if job.judged.writes:
         return read_rgba(store.prediction_path(sample.id))

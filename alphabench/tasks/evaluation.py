@@ -14,7 +14,8 @@ from alphabench.models.spec import ModelInfo
 from alphabench.protocols import Protocol, load_protocol
 from alphabench.results.record import Record
 from alphabench.runtime import resolve_device
-from alphabench.tasks.execution import Job, execute
+from alphabench.tasks.execution import execute
+from alphabench.tasks.job import Job
 from alphabench.tasks.reconstruction import judged_model, own_pairing, require_reconstruction
 
 

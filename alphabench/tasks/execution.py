@@ -10,104 +10,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from alphabench.data.dataset import DataSet
 from alphabench.data.manifest import Sample
 from alphabench.errors import AlphabenchError, DataError, UsageError
 from alphabench.image.codec import encode_png, to_float
 from alphabench.image.types import AnyCodes
 from alphabench.models.spec import ModelInfo
-from alphabench.protocols import Protocol
 from alphabench.results.document import validate_model
 from alphabench.results.parts import Part
-from alphabench.results.record import Record, load_record
+from alphabench.results.record import load_record
 from alphabench.results.request import RunRequest, model_document
 from alphabench.results.store import RunStore
 from alphabench.results.workfolder import default_folder
 from alphabench.runtime import World, scoring_device, set_determinism, world
 from alphabench.tasks.conclusion import SHEET, Timing, conclude
 from alphabench.tasks.interrupt import interruptible
-from alphabench.tasks.judged import Judged
-from alphabench.tasks.paper_pairing import PaperPairing
+from alphabench.tasks.job import Job, Outcome, Report
 from alphabench.tasks.scorers import Scorer, make_scorer
 from alphabench.tasks.scoring import Scores
 
-Report = Callable[[int, int, str], None]
-"""Called with the number of samples done, their total, and a note."""
-
 SEEDS = {"bootstrap": 12345}
 READERS = 2
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run, everything resolved.
-
-    Attributes:
-        task: `reconstruction` or `scoring`.
-        protocol: the ruler.
-        data: the references.
-        judged: who predicts.
-        device: where metrics are computed.
-        dtype: precision inside the model, for the record.
-        batch_size: samples at a time.
-        out: work folder; None takes the one that the request's hash names.
-        fresh: start over.
-        absent: ids of references that have no prediction: left out, and named in the record.
-        predictions: folder of finished predictions, where there is one.
-        pairing: how a bug-compatible protocol joins files, and what it must confess.
-    """
-
-    task: str
-    protocol: Protocol
-    data: DataSet
-    judged: Judged
-    device: torch.device
-    dtype: str
-    batch_size: int
-    out: Path | None
-    fresh: bool
-    absent: tuple[str, ...] = ()
-    predictions: Path | None = None
-    pairing: PaperPairing | None = None
-
-    @property
-    def samples(self) -> list[Sample]:
-        """Return the samples that are judged, in manifest order."""
-        absent = frozenset(self.absent)
-        return [sample for sample in self.data.manifest.samples if sample.id not in absent]
-
-    @property
-    def groups(self) -> dict[str, str]:
-        """Return the group over which each sample is averaged first: its category, or its leaf."""
-        if self.pairing is None:
-            return {sample.id: sample.category for sample in self.samples}
-        return {sample.id: str(self.pairing.leaves[sample.id]) for sample in self.samples}
-
-    @property
-    def deviations(self) -> tuple[str, ...]:
-        """Return the sentences that a bug-compatible protocol must confess."""
-        return () if self.pairing is None else self.pairing.deviations
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finished run.
-
-    Attributes:
-        record: its record.
-        protocol: its protocol.
-        folder: its work folder.
-        sheet: its contact sheet, or None where none could be drawn.
-        stored: the record was there already; nothing was computed.
-    """
-
-    record: Record
-    protocol: Protocol
-    folder: Path
-    sheet: Path | None
-    stored: bool
 
 
 @dataclass

@@ -12,7 +12,8 @@ from alphabench.models.registry import load_model
 from alphabench.models.spec import LoadRequest
 from alphabench.protocols import Protocol, load_protocol
 from alphabench.runtime import resolve_device, resolve_dtype, world
-from alphabench.tasks.execution import Job, Outcome, Report, execute
+from alphabench.tasks.execution import execute
+from alphabench.tasks.job import Job, Outcome, Report
 from alphabench.tasks.judged import JudgedModel, delivered_once
 from alphabench.tasks.paper_pairing import PaperPairing, pair_by_position
 from alphabench.tasks.paper_scoring import saved_as_authors

@@ -10,7 +10,8 @@ from alphabench.errors import DataError, IncompleteError
 from alphabench.models.predictions import PredictionFolder, prediction_folder
 from alphabench.protocols import load_protocol
 from alphabench.runtime import resolve_device, world
-from alphabench.tasks.execution import Job, Outcome, Report, execute
+from alphabench.tasks.execution import execute
+from alphabench.tasks.job import Job, Outcome, Report
 from alphabench.tasks.judged import JudgedFolder
 from alphabench.tasks.paper_pairing import PaperPairing, pair_by_position
 from alphabench.tasks.reconstruction import require_reconstruction
