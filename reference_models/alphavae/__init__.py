@@ -9,9 +9,9 @@ _ROOM = Path(__file__).parent
 MODEL = ModelSpec(
     name="alphavae",
     task="reconstruction",
-    summary="An RGB autoencoder widened to RGBA by opaque initialisation, trained with alpha-blending loss.",
+    summary="RGB autoencoder widened to RGBA, trained with the alpha-blending loss",
     licence="Apache-2.0",
-    origin="arXiv 2507.09308; weights trained by this project (reference_models/alphavae/configs/mini.toml)",
+    origin="arXiv 2507.09308, recipe alphavae/mini",
     load="reference_models.alphavae.adapter:load",
     weights=_ROOM.parent / "weights" / "alphavae-mini",
 )

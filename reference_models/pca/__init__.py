@@ -9,9 +9,9 @@ _ROOM = Path(__file__).parent
 MODEL = ModelSpec(
     name="pca",
     task="reconstruction",
-    summary="A linear transform of premultiplied 8×8 patches to 16 numbers each, the mini VAE's code size.",
+    summary="linear transform of premultiplied 8×8 patches to 16 numbers each",
     licence="Apache-2.0",
-    origin="fitted by this project (reference_models/pca/configs/mini.toml)",
+    origin="alphabench, recipe pca/mini",
     load="reference_models.pca.adapter:load",
     weights=_ROOM.parent / "weights" / "pca-mini",
 )

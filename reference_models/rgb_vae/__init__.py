@@ -9,9 +9,9 @@ _ROOM = Path(__file__).parent
 TWICE = ModelSpec(
     name="rgb-vae-twice",
     task="reconstruction",
-    summary="Colour through the RGB autoencoder and alpha, as a grey image, through it again.",
+    summary="colour through the RGB autoencoder, then alpha as a grey image",
     licence="Apache-2.0",
-    origin="weights trained by this project (reference_models/rgb_vae/configs/mini.toml)",
+    origin="alphabench, recipe rgb_vae/mini",
     load="reference_models.rgb_vae.adapter:load_twice",
     weights=_ROOM.parent / "weights" / "rgb_vae-mini",
 )
