@@ -157,6 +157,21 @@ def world() -> World:
     return World(rank=state.process_index, size=state.num_processes)
 
 
+def leave_world() -> bool:
+    """Close the connections between the processes of a run, and say whether there were any.
+
+    A process that ends with them open may be aborted by their threads, whatever its exit code was to be.
+    """
+    if "torch" not in sys.modules or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return False
+    from torch import distributed
+
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return False
+    distributed.destroy_process_group()
+    return True
+
+
 def peak_memory_bytes() -> int | None:
     """Return the largest memory this process has held so far; None where the system does not say."""
     try:

@@ -20,7 +20,7 @@ from alphabench.cli.score import score
 from alphabench.cli.train import train
 from alphabench.cli.weights import weights
 from alphabench.errors import AlphabenchError, IncompleteError
-from alphabench.runtime import is_main_process
+from alphabench.runtime import is_main_process, leave_world
 
 INTERNAL_ERROR = 70
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -61,8 +61,12 @@ for command in (reconstruct, score, leaderboard, models, protocols, data, train,
 
 def main() -> None:
     """Run the command line and leave with the exit code of what happened."""
-    arguments = sys.argv[1:]
-    sys.exit(run(arguments))
+    code = run(sys.argv[1:])
+    if leave_world():  # past the interpreter's own end, where a thread of a connection may still abort it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
