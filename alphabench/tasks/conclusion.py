@@ -15,7 +15,7 @@ from alphabench.metrics.weights import WEIGHT_FILES, locate, sha256_of
 from alphabench.results.aggregate import aggregate
 from alphabench.results.merged import Merged
 from alphabench.results.provenance import code_version, environment
-from alphabench.results.record import Record, build_record, load_record, record_files
+from alphabench.results.record import build_record, record_files
 from alphabench.results.request import RunRequest
 from alphabench.results.store import RunStore
 from alphabench.runtime import peak_memory_bytes, world
@@ -36,8 +36,8 @@ class Timing:
     samples: list[float]
 
 
-def conclude(job: Job, request: RunRequest, store: RunStore, scorer: Scorer, timing: Timing) -> Record:
-    """Write the contact sheet and the record of a run whose samples are all stored; return the record.
+def conclude(job: Job, request: RunRequest, store: RunStore, scorer: Scorer, timing: Timing) -> None:
+    """Write the contact sheet and the record of a run whose samples are all stored.
 
     Raises:
         DataError: the record cannot be written.
@@ -69,8 +69,7 @@ def conclude(job: Job, request: RunRequest, store: RunStore, scorer: Scorer, tim
         notes=_notes(job, merged),
     )
     _draw(job, store, merged)  # first, so that a finished record never lacks its sheet
-    folder = store.finish(record_files(document), parquet)
-    return load_record(folder, protocol=job.protocol, thorough=False)
+    store.finish(record_files(document), parquet)
 
 
 def _weights(job: Job, scorer: Scorer) -> dict[str, str]:

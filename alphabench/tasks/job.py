@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -49,13 +50,13 @@ class Job:
     predictions: Path | None = None
     pairing: PaperPairing | None = None
 
-    @property
+    @cached_property
     def samples(self) -> list[Sample]:
         """Return the samples that are judged, in manifest order."""
         absent = frozenset(self.absent)
         return [sample for sample in self.data.manifest.samples if sample.id not in absent]
 
-    @property
+    @cached_property
     def groups(self) -> dict[str, str]:
         """Return the group over which each sample is averaged first: its category, or its leaf."""
         if self.pairing is None:
