@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reference_models.pca.model import PatchTransformConfig
-from reference_models.training.config import DataConfig
+from reference_models.training.data_config import DataConfig
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reference_models.rgb_vae.model import PatchVaeConfig
-from reference_models.training.config import DataConfig, OptimizerConfig, RunConfig
+from reference_models.training.config import OptimizerConfig, RunConfig
+from reference_models.training.data_config import DataConfig
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from alphabench.errors import DataError, UsageError
 from alphabench.image.codec import read_rgba
 from alphabench.image.types import Codes
 from reference_models.training import procedural
-from reference_models.training.config import DataConfig
+from reference_models.training.data_config import DataConfig
 from reference_models.training.streams import array_stream
 
 ROOT_VARIABLE = "ALPHABENCH_TRAIN_DATA"

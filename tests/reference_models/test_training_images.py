@@ -8,7 +8,7 @@ import torch
 
 from alphabench.errors import DataError, UsageError
 from reference_models.training import procedural
-from reference_models.training.config import DataConfig, SourceConfig
+from reference_models.training.data_config import DataConfig, SourceConfig
 from reference_models.training.images import ImagePool, flattened, halved
 from reference_models.training.procedural.canvas import Layer, over, to_codes
 from reference_models.training.streams import array_stream, tensor_stream
