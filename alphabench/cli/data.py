@@ -161,6 +161,34 @@ def verify(name: str, root: Path | None, *, as_json: bool) -> int:
     return 0
 
 
+@data.command("moments")
+@click.argument("folder", type=FOLDER)
+@json_option
+def moments(folder: Path, *, as_json: bool) -> None:
+    """Measure E[b] and E[b²] of the photographs in FOLDER, in [-1,1], for the loss of a training recipe.
+
+    Each image counts the same, whatever its size.
+    """
+    from alphabench.data.photographs import measured_photographs
+
+    found = measured_photographs(folder)
+    rounded = found.moments.rounded()
+    if as_json:
+        document: dict[str, Any] = {
+            "folder": str(folder),
+            "images": rounded.images,
+            "background_mean": list(rounded.mean),
+            "background_second_moment": list(rounded.second),
+            "unreadable": [{"path": path, "reason": reason} for path, reason in found.unreadable],
+        }
+        emit_json(document)
+        return
+    click.echo(f"# Colours of {rounded.images} images in {folder}, in [-1,1]: red, green, blue.\n[loss]")
+    click.echo(f"background_mean = {list(rounded.mean)}\nbackground_second_moment = {list(rounded.second)}")
+    for path, reason in found.unreadable:
+        click.secho(f"warning: {path} was left out: {reason}", err=True, fg="yellow")
+
+
 def _state(manifest: "Manifest") -> str:
     from alphabench.data.dataset import EMBEDDED, resolve_data
     from alphabench.errors import DataError

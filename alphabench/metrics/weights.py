@@ -38,7 +38,7 @@ class WeightFile:
         sha256_prefix: hexadecimal digits with which the SHA-256 must begin.
         purpose: what the file holds, in a few words.
         url: where it can be fetched; empty for a file of a package.
-        needed_by: the metrics of the catalog that need it.
+        needed_by: the metrics of the catalog, or the loss of a recipe, that need it.
         size: bytes, rounded, for a message before a download; 0 where it is not known.
         package: the installed package that carries the file, or empty.
     """
@@ -107,6 +107,15 @@ _FILES = (
         size=245_000_000,
     ),
     WeightFile(
+        name="vgg16",
+        filename="vgg16-397923af.pth",
+        sha256_prefix="397923af",
+        purpose="VGG-16 of torchvision, the features of LPIPS as a training loss",
+        url="https://download.pytorch.org/models/vgg16-397923af.pth",
+        needed_by=("lpips-vgg",),
+        size=553_000_000,
+    ),
+    WeightFile(
         name="inception",
         filename="pt_inception-2015-12-05-6726825d.pth",
         sha256_prefix="6726825d",
@@ -147,7 +156,7 @@ _FILES = (
 )
 
 WEIGHT_FILES: Mapping[str, WeightFile] = MappingProxyType({file.name: file for file in _FILES})
-"""Every file of learned weights that a metric of the catalog may need, by name."""
+"""Every file of learned weights that a metric of the catalog or a training loss may need, by name."""
 
 
 def weight_file(name: str) -> WeightFile:

@@ -8,7 +8,6 @@ import difflib
 import hashlib
 import json
 import math
-import tomllib
 import types
 import typing
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from alphabench.errors import AlphabenchError, DataError, UsageError
+from alphabench.models.recipe_file import merged, read_recipe, recipe_chain
 
 if TYPE_CHECKING:
     import torch
@@ -181,19 +181,25 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def read_toml_settings(path: Path, cls: type[Settings]) -> Settings:
+def read_toml_settings(path: Path, cls: type[Settings], *, changes: Mapping[str, Any] | None = None) -> Settings:
     """Return the dataclass `cls` filled from a TOML file, each table a nested dataclass.
+
+    A file with the key `extends` lies over the file that it names, see `read_recipe`.
+
+    Args:
+        path: the file.
+        cls: a dataclass, see `settings_from`.
+        changes: nested tables that are laid over those of the file.
 
     Raises:
         UsageError: the file is absent, no TOML, or holds unknown keys or values of a wrong type.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UsageError(f"there is no settings file {path}", remedy="Check the path.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{path} is not readable TOML: {error}", remedy="Mend the line it names.") from error
-    return settings_from(values, cls, where=str(path), error=UsageError)
+    values = read_recipe(path)
+    if changes:
+        values = merged(values, changes)
+    bases = [base.name for base in recipe_chain(path)[1:]]
+    where = f"{path} (extends {', '.join(bases)})" if bases else str(path)
+    return settings_from(values, cls, where=where, error=UsageError)
 
 
 def settings_from(

@@ -64,6 +64,8 @@ class ModelSpec:
         origin: where model and weights come from.
         load: `module:function`, called with a `LoadRequest` when the model is wanted.
         weights: path of the bundled checkpoint, or None for a model without weights.
+        convert: `module:function`, called with `(source: Path, destination: Path)`, that makes a checkpoint of
+            this model from an RGB model's folder and returns its path; None where that is not possible.
     """
 
     name: str
@@ -73,6 +75,7 @@ class ModelSpec:
     origin: str
     load: str
     weights: Path | None = None
+    convert: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,13 @@ class TrainerSpec:
         name: the room, for instance `alphavae`.
         run: `module:function`, called with `(config: Path, request: TrainRequest, report)`.
         configs: folder of the bundled recipes (`*.toml`).
+        experiments: folder of the experiments on these recipes (`*.toml`); None where there are none.
     """
 
     name: str
     run: str
     configs: Path
+    experiments: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class TrainRequest:
         dry_run: do two steps and report time and memory.
         steps: replaces the recipe's number of steps.
         device: torch device name.
+        changes: nested tables that are laid over those of the recipe.
     """
 
     out: Path
@@ -107,3 +113,4 @@ class TrainRequest:
     dry_run: bool = False
     steps: int | None = None
     device: str = "auto"
+    changes: Mapping[str, Any] = field(default_factory=dict)

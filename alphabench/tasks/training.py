@@ -1,9 +1,10 @@
 """Find the trainer and the recipe that a name or a file means."""
 
-import tomllib
+import difflib
 from pathlib import Path
 
 from alphabench.errors import UsageError
+from alphabench.models.recipe_file import bundled_recipes, read_recipe
 from alphabench.models.registry import list_trainers, trainer_spec
 from alphabench.models.spec import TrainerSpec
 
@@ -13,35 +14,27 @@ def recipe(config: str) -> tuple[TrainerSpec, Path]:
 
     Args:
         config: `room/recipe` for a bundled recipe, or the path of a TOML file whose key `trainer` names
-            the room.
+            the room, itself or in the file that it extends.
 
     Raises:
         UsageError: no such recipe, file or room.
     """
-    path = Path(config)
+    path = Path(config).expanduser()
     if path.suffix == ".toml":
         return trainer_spec(_room(path)), path
-    known = {
-        f"{spec.name}/{file.stem}": (spec, file)
-        for spec in list_trainers().values()
-        for file in sorted(spec.configs.glob("*.toml"))
-    }
+    known = bundled_recipes()
     if config not in known:
+        near = difflib.get_close_matches(config, known, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
         raise UsageError(
             f"there is no bundled recipe called {config!r}",
-            remedy=f"Bundled: {', '.join(known)}. A recipe of your own is a path that ends in .toml.",
+            remedy=f"{hint}Bundled: {', '.join(known)}. A recipe of your own is a path that ends in .toml.",
         )
     return known[config]
 
 
 def _room(path: Path) -> str:
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UsageError(f"there is no file {path}", remedy="Name an existing recipe.") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} is no readable TOML file: {error}", remedy="Mend the recipe.") from error
-    room = document.get("trainer")
+    room = read_recipe(path).get("trainer")
     if not isinstance(room, str):
         raise UsageError(
             f"{path} does not say which model it trains",

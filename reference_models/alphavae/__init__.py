@@ -14,6 +14,12 @@ MODEL = ModelSpec(
     origin="arXiv 2507.09308, recipe alphavae/mini",
     load="reference_models.alphavae.adapter:load",
     weights=_ROOM.parent / "weights" / "alphavae-mini",
+    convert="reference_models.alphavae.convert:convert",
 )
 
-TRAINER = TrainerSpec(name="alphavae", run="reference_models.alphavae.train:run", configs=_ROOM / "configs")
+TRAINER = TrainerSpec(
+    name="alphavae",
+    run="reference_models.alphavae.train:run",
+    configs=_ROOM / "configs",
+    experiments=_ROOM / "experiments",
+)

@@ -1,5 +1,6 @@
 """Checkpoint folders of AlphaVAE: our own class and the released diffusers layout, read without trust."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,14 +8,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from alphabench.errors import DataError
-from alphabench.models.checkpoints import read_json, read_state, refuse_pickles, settings_from
+from alphabench.errors import DataError, UsageError
+from alphabench.models.checkpoints import PICKLE_SUFFIXES, read_json, read_state, refuse_pickles, settings_from
 from reference_models.checkpoint_folder import write_folder
 from reference_models.rgb_vae import folder as patch_folder
 from reference_models.rgb_vae.model import PatchVae
+from reference_models.weights import BUNDLED
 
 DIFFUSERS_CLASS = "AutoencoderKL"
+BASES_VARIABLE = "ALPHABENCH_BASE_MODELS"
 LIMIT = 4096  # widest layer and most groups that a config may ask for: a bound on memory, not on taste
+
+FORMER_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+"""What the attention's layers were called in folders that diffusers wrote before version 0.18."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,34 @@ class AutoencoderConfig:
             raise ValueError(f"sizes must lie between 1 and {LIMIT}")
         if any(width % self.norm_num_groups for width in self.block_out_channels):
             raise ValueError(f"widths must be multiples of norm_num_groups {self.norm_num_groups}")
+        if self.scaling_factor <= 0:
+            raise ValueError(f"scaling_factor must be above 0, not {self.scaling_factor}")
+
+
+def base_folder(name: str, recipe: Path) -> Path:
+    """Return the folder of a recipe's base model.
+
+    Args:
+        name: a bundled RGB VAE, an absolute path, or a path inside `$ALPHABENCH_BASE_MODELS`, inside the
+            recipe's folder or inside the working folder, looked for in this order.
+        recipe: the recipe's TOML file.
+
+    Raises:
+        UsageError: there is no such folder at any of these places.
+    """
+    if (BUNDLED / name).is_dir():
+        return BUNDLED / name
+    given = os.environ.get(BASES_VARIABLE)
+    roots = [*([Path(given).expanduser()] if given else []), recipe.parent, Path()]
+    places = [root / Path(name).expanduser() for root in roots]
+    for place in places:
+        if place.is_dir():
+            return place
+    raise UsageError(
+        f"the base model {name!r} of {recipe} is not there; looked for {', '.join(map(str, dict.fromkeys(places)))}",
+        remedy=f"Set {BASES_VARIABLE} to the folder that holds {name!r}, "
+        "or give the VAE's folder by --set model.base=PATH.",
+    )
 
 
 def load_network(folder: Path, *, channels: int) -> nn.Module:
@@ -60,12 +94,10 @@ def load_network(folder: Path, *, channels: int) -> nn.Module:
         channels: image channels that the network must have, 3 or 4.
 
     Raises:
-        DataError: no such folder, pickles, an unknown class, unknown keys, shapes that do not fit, damaged
-            or non-finite weights.
+        DataError: no such folder, pickles, shards, an unknown class, unknown keys, shapes that do not fit,
+            damaged or non-finite weights.
     """
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a checkpoint folder", remedy="Give the folder that holds config.json.")
-    refuse_pickles(folder)
+    _refuse_other_layouts(folder)
     values = read_json(folder / "config.json")
     kind = values.get("_class_name")
     if kind == patch_folder.CLASS_NAME:
@@ -78,6 +110,42 @@ def load_network(folder: Path, *, channels: int) -> nn.Module:
     return _load_diffusers(folder, values, channels)
 
 
+def _refuse_other_layouts(folder: Path) -> None:
+    """Refuse folders that hold something else than one config and one safetensors file, and say what to do."""
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a checkpoint folder", remedy="Give the folder that holds config.json.")
+    if (folder / "model_index.json").is_file():
+        raise DataError(
+            f"{folder} holds a whole pipeline, not a VAE", remedy=f"Give its part: {folder / 'vae'} holds the VAE."
+        )
+    # The path is quoted for Python, not for the shell: it may hold any character.
+    rewrite = (
+        f'python -c "from diffusers import AutoencoderKL; '
+        f"AutoencoderKL.from_pretrained({str(folder)!r}).save_pretrained('vae', max_shard_size='10GB')\""
+    )
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in PICKLE_SUFFIXES)
+    weights = folder / patch_folder.WEIGHTS_FILE
+    if pickles and not weights.is_file():
+        raise DataError(
+            f"{folder} holds its weights only as a pickled file, {pickles[0]}, which could run code when read",
+            remedy=f"If you trust its author, convert it first: {rewrite}",
+        )
+    refuse_pickles(folder)
+    if weights.is_file() or not (folder / "config.json").is_file():
+        return
+    others = sorted(path.name for path in folder.glob("*.safetensors*"))
+    if any("-of-" in name or name.endswith(".index.json") for name in others):
+        raise DataError(
+            f"the weights in {folder} are cut into {len(others)} files, first {others[0]}",
+            remedy=f"Join them: {rewrite}",
+        )
+    if others:
+        raise DataError(
+            f"{weights} does not exist; the folder holds {', '.join(others)}",
+            remedy=f"Give the file that is meant the name {weights.name}.",
+        )
+
+
 def _load_diffusers(folder: Path, values: dict[str, Any], channels: int) -> nn.Module:
     from diffusers import AutoencoderKL
 
@@ -85,16 +153,44 @@ def _load_diffusers(folder: Path, values: dict[str, Any], channels: int) -> nn.M
     config = settings_from(known, AutoencoderConfig, where=str(folder / "config.json"), error=DataError)
     if (config.in_channels, config.out_channels) != (channels, channels):
         raise DataError(
-            f"{folder} holds a VAE of {config.in_channels} image channels where {channels} are needed",
+            f"{folder} holds a VAE of {_channels(config)} where {channels} are needed",
             remedy="RGB models have 3 channels and RGBA models 4: give a folder of the right kind.",
         )
     with torch.device("meta"):
         network = AutoencoderKL(**vars(config))
-    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    state = read_state(folder / patch_folder.WEIGHTS_FILE, shapes)
-    network.load_state_dict({name: t.float() for name, t in state.items()}, strict=True, assign=True)
+    path = folder / patch_folder.WEIGHTS_FILE
+    present = _names_in(path)
+    stored = {name: former if (former := _former_name(name)) in present else name for name in network.state_dict()}
+    shapes = {stored[name]: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    state = read_state(path, shapes)
+    network.load_state_dict({name: state[old].float() for name, old in stored.items()}, strict=True, assign=True)
     loaded: nn.Module = network.eval()
     return loaded
+
+
+def _channels(config: AutoencoderConfig) -> str:
+    if config.in_channels == config.out_channels:
+        return f"{config.in_channels} image channels"
+    return f"{config.in_channels} image channels read and {config.out_channels} written"
+
+
+def _names_in(path: Path) -> frozenset[str]:
+    """Return the names of the tensors in a safetensors file; none where it cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return frozenset(file.keys())
+    except (SafetensorError, OSError, ValueError):
+        return frozenset()  # read_state says what is wrong with it
+
+
+def _former_name(name: str) -> str:
+    for old, new in FORMER_NAMES.items():
+        for end in (".weight", ".bias"):
+            if name.endswith(f".{new}{end}"):
+                return f"{name.removesuffix(f'{new}{end}')}{old}{end}"
+    return name
 
 
 def save_network(folder: Path, network: Any, *, settings: str, dtype: torch.dtype | None = None) -> None:

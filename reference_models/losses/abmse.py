@@ -1,53 +1,22 @@
 """Alpha-blending mean squared error: the expected squared error over random backgrounds, in closed form."""
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reference_models.losses.backgrounds import RELEASED_MOMENTS, BackgroundMoments
 
-@dataclass(frozen=True)
-class BackgroundMoments:
-    """First two moments of the random background, per colour channel, in [-1,1].
-
-    Attributes:
-        mean: E[b].
-        second: E[b²], at least the square of the mean.
-
-    Raises:
-        ValueError: a second moment is below the square of its mean, which no random background has.
-    """
-
-    mean: tuple[float, float, float]
-    second: tuple[float, float, float]
-
-    def __post_init__(self) -> None:
-        for channel, mean, second in zip(("red", "green", "blue"), self.mean, self.second, strict=True):
-            if second < mean**2:
-                raise ValueError(
-                    f"second moment {second} of {channel} is below the square of its mean {mean}: "
-                    "no background has such moments"
-                )
-
-    @classmethod
-    def from_samples(cls, images: Float[Tensor, "batch 3 height width"]) -> "BackgroundMoments":
-        """Return the moments of background images in [-1,1]."""
-        pixels = images.double().transpose(0, 1).flatten(1)
-        mean, second = pixels.mean(1), pixels.square().mean(1)
-        return cls(
-            (float(mean[0]), float(mean[1]), float(mean[2])),
-            (float(second[0]), float(second[1]), float(second[2])),
-        )
-
-    @classmethod
-    def from_colours(cls, colours: Float[Tensor, "background 3"]) -> "BackgroundMoments":
-        """Return the moments of a list of solid backgrounds in [-1,1], all equally likely."""
-        return cls.from_samples(colours[:, :, None, None])
-
-
-RELEASED_MOMENTS = BackgroundMoments((-0.0357, -0.0811, -0.1797), (0.3163, 0.3060, 0.3634))
-"""The moments AlphaVAE was trained with (arXiv 2507.09308, its released training code)."""
+__all__ = [
+    "RELEASED_MOMENTS",
+    "BackgroundMoments",
+    "abmse",
+    "blend",
+    "blend_error",
+    "premultiplied_error",
+    "sampled_error",
+    "two_point_backgrounds",
+    "weigh",
+]
 
 
 def blend_error(
@@ -102,3 +71,37 @@ def blend(
 ) -> Float[Tensor, "batch 3 height width"]:
     """Return the image over a background of one level in [-1,1]; `colour` is weighed by its opacity."""
     return torch.add(colour, (1 - opacity) * background)
+
+
+def premultiplied_error(
+    colour: Float[Tensor, "*batch 3 height width"], opacity: Float[Tensor, "*batch 1 height width"]
+) -> Float[Tensor, "*batch 4 height width"]:
+    """Return the squared error of premultiplied RGBA in [-1,1], alpha too, from the P and D of `blend_error`.
+
+    With y = 2ca-1 the difference of two premultiplied colours is P + D, that of two alphas 2·D.
+    """
+    return torch.cat([colour + opacity, 2 * opacity], -3).square()
+
+
+def sampled_error(
+    colour: Float[Tensor, "batch 3 height width"],
+    opacity: Float[Tensor, "batch 1 height width"],
+    backgrounds: Float[Tensor, "batch colours 3"],
+) -> Float[Tensor, "batch 3 height width"]:
+    """Return the mean of (P - D·b)² over each image's own solid backgrounds: what `blend_error` expects.
+
+    Args:
+        colour: P, as in `blend_error`.
+        opacity: D, as in `blend_error`.
+        backgrounds: colours in [-1,1].
+    """
+    levels = backgrounds[..., None, None]
+    return (colour[:, None] - opacity[:, None] * levels).square().mean(1)
+
+
+def two_point_backgrounds(
+    signs: Float[Tensor, "batch colours 3"], moments: BackgroundMoments
+) -> Float[Tensor, "batch colours 3"]:
+    """Return colours m ± √(s - m²) by the signs ±1 of each channel: coins with exactly these moments."""
+    mean, second = signs.new_tensor(moments.mean), signs.new_tensor(moments.second)
+    return mean + (second - mean.square()).clamp_min(0).sqrt() * signs

@@ -19,13 +19,13 @@ from reference_models.training.toml import settings_to_toml
 
 def run(config: Path, request: TrainRequest, report: Report) -> Path:
     """Fit the recipe `config` and return the folder of its checkpoint; there is nothing to resume."""
-    recipe = read_toml_settings(config, PcaRecipe)
+    recipe = read_toml_settings(config, PcaRecipe, changes=request.changes)
     batches = 2 if request.dry_run else request.steps or recipe.batches
     recipe = dataclasses.replace(recipe, batches=batches)
     pool = ImagePool(recipe.data, progress=lambda text: report(TrainProgress(0, batches, {}, text)))
     statistics = PatchStatistics(4 * recipe.model.patch**2)
     for step in range(batches):
-        images = to_float(pool.batch(recipe.seed, step, rank=0, count=recipe.data.batch))
+        images = to_float(pool.batch(recipe.seed, step))
         premultiplied = torch.cat([images[:, :3] * images[:, 3:], images[:, 3:]], 1)
         statistics.add(patches_of(premultiplied, recipe.model.patch))
         report(TrainProgress(step + 1, batches, {}))

@@ -1,7 +1,7 @@
 """Train the RGB VAE: flattened images, photographs and alpha planes shown as grey images."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -22,11 +22,10 @@ from reference_models.training.images import ImagePool, validation_images
 from reference_models.training.linear_codec import PatchStatistics, patches_of
 from reference_models.training.loop import Recipe, train
 from reference_models.training.progress import Report, TrainProgress
-from reference_models.training.streams import array_stream, tensor_stream
+from reference_models.training.streams import array_stream, sample_normals
 from reference_models.training.toml import settings_to_toml
 
 STATISTICS_BATCHES = 150
-STATISTICS_STEP = 1_000_000_000  # far past every training step: its streams are the statistics' own
 LEVELS = (0.0, 128 / 255, 1.0)
 
 
@@ -68,7 +67,9 @@ class RgbTask:
 
         self.recipe = recipe
         self.pool = ImagePool(recipe.data, progress=say)
-        self.held_out = [flatten(to_float(codes)[None], LEVELS[1]) for codes in validation_images(recipe.data)]
+        report(TrainProgress(0, recipe.run.steps, {}, facts=self.pool.facts))
+        held_out = validation_images(recipe.data, progress=say)
+        self.held_out = [flatten(to_float(codes)[None], LEVELS[1]) for codes in held_out]
         torch.manual_seed(recipe.run.seed)
         self.vae: PatchVae = PatchVae(recipe.model).to(memory_format=torch.channels_last)
         self.model: nn.Module = self.vae
@@ -76,12 +77,16 @@ class RgbTask:
         self.objective: nn.Module = RgbObjective(self.vae, recipe.loss)
         say("set the linear path from the principal components of image patches")
 
-    def images(self, step: int, rank: int, count: int) -> Tensor:
-        """Return `count` RGB images of one step in [-1,1]."""
-        rgba = to_float(self.pool.batch(self.recipe.run.seed, step, rank=rank, count=count))
-        rng = array_stream(self.recipe.run.seed, step, "background", rank)
+    def statistics_images(self, index: int) -> Tensor:
+        """Return 8 RGB images in [-1,1] that no step draws."""
+        numbers = range(8 * index, 8 * index + 8)
+        return self.flat(self.pool.samples(self.recipe.run.seed, numbers, "statistics"), numbers)
+
+    def flat(self, codes: Tensor, numbers: Sequence[int]) -> Tensor:
+        """Return samples as RGB images in [-1,1], each over the background of its global number."""
         flat = []
-        for image in rgba:
+        for image, number in zip(to_float(codes), numbers, strict=True):
+            rng = array_stream(self.recipe.run.seed, number, "background")
             if rng.random() < self.recipe.grey_probability:
                 flat.append(image[3:].expand(3, -1, -1))
                 continue
@@ -95,10 +100,12 @@ class RgbTask:
     def batch(self, step: int, rank: int, ranks: int) -> dict[str, Tensor]:
         """Return images and posterior noise of one step."""
         count = self.pool.count(ranks)
-        images = self.images(step, rank, count)
-        side = self.recipe.data.size // FACTOR
-        generator = tensor_stream(self.recipe.run.seed, step, "posterior", rank)
-        noise = torch.randn(count, self.recipe.model.latent_channels, side, side, generator=generator)
+        seed, side = self.recipe.run.seed, self.recipe.data.size // FACTOR
+        numbers = self.pool.numbers(step, rank * count, count)
+        images = self.flat(self.pool.batch(seed, step, first=rank * count, count=count), numbers)
+        noise = sample_normals(
+            seed, "posterior", first=numbers.start, shape=(count, self.recipe.model.latent_channels, side, side)
+        )
         return {"images": images.contiguous(memory_format=torch.channels_last), "noise": noise}
 
     def validate(self, model: nn.Module) -> Mapping[str, float]:
@@ -123,7 +130,7 @@ class RgbTask:
         vae = cast("PatchVae", model)
         with torch.no_grad():
             device = next(vae.parameters()).device
-            batches = (self.images(STATISTICS_STEP + index, 0, 8).to(device) for index in range(50))
+            batches = (self.statistics_images(index).to(device) for index in range(50))
             latents = torch.cat([vae.encode(images).mode() for images in batches])
         vae.config = dataclasses.replace(
             vae.config,
@@ -136,7 +143,7 @@ class RgbTask:
     def _start_from_principal_components(self) -> None:
         statistics = PatchStatistics(3 * FACTOR**2)
         for index in range(STATISTICS_BATCHES):
-            statistics.add(patches_of(self.images(STATISTICS_STEP + 1000 + index, 0, 8), FACTOR))
+            statistics.add(patches_of(self.statistics_images(1000 + index), FACTOR))
         mean, basis, spread = statistics.components(self.recipe.model.latent_channels)
         scale = spread**self.recipe.whitening
         scale = scale * (spread / scale).square().mean().sqrt()  # latents of unit power over all channels
@@ -157,8 +164,12 @@ def flatten(rgba: Tensor, level: float) -> Tensor:
 
 def run(config: Path, request: TrainRequest, report: Report) -> Path:
     """Train the RGB VAE of the recipe `config` and return the folder of its checkpoint."""
-    recipe = read_toml_settings(config, RgbRecipe)
+    recipe = read_toml_settings(config, RgbRecipe, changes=request.changes)
     if request.steps is not None:
         recipe = dataclasses.replace(recipe, run=dataclasses.replace(recipe.run, steps=request.steps))
     loop = Recipe(recipe.optimizer, recipe.run, settings_to_toml(recipe))
-    return train(RgbTask(recipe, report), loop, request, report)
+    task = RgbTask(recipe, report)
+    try:
+        return train(task, loop, request, report)
+    finally:
+        task.pool.close()

@@ -6,7 +6,11 @@ Nothing else is needed: the schedule is a function of the step, and so is all ra
 import json
 import os
 import shutil
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -16,37 +20,73 @@ from alphabench.errors import DataError
 from alphabench.models.checkpoints import read_json, read_state
 
 KEPT = 2
+LISTED = 3  # how many differing keys a message shows
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
-def save(
-    folder: Path,
-    *,
-    step: int,
-    settings: str,
-    model: nn.Module,
-    average: nn.Module,
-    optimizer: torch.optim.Optimizer,
-) -> None:
+@dataclass(frozen=True, eq=False)
+class TrainingState:
+    """Everything that a training changes.
+
+    Attributes:
+        model: what is trained.
+        average: its averaged copy.
+        optimizer: AdamW of the model.
+        adversary: the discriminator, or None.
+        adversary_optimizer: AdamW of the discriminator, or None.
+    """
+
+    model: nn.Module
+    average: nn.Module
+    optimizer: torch.optim.Optimizer
+    adversary: nn.Module | None = None
+    adversary_optimizer: torch.optim.Optimizer | None = None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return views of all of it by name, the moments of parameters that have not moved yet as zeros."""
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
+        tensors |= _moments(self.model, self.optimizer)
+        if self.adversary is not None and self.adversary_optimizer is not None:
+            tensors |= {f"adversary.{name}": tensor for name, tensor in self.adversary.state_dict().items()}
+            moments = _moments(self.adversary, self.adversary_optimizer)
+            tensors |= {f"adversary_{name}": tensor for name, tensor in moments.items()}
+        return {name: tensor.detach() for name, tensor in tensors.items()}
+
+
+def save(folder: Path, *, step: int, settings: str, state: TrainingState) -> None:
     """Write the resume point of `step` into `folder` and keep the last two.
 
-    The files are written beside their final place and renamed, so that a kill leaves the previous one whole.
+    The files are written beside their final place and renamed, so that a kill or a full disk leaves the
+    previous one whole.
     """
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".step_{step:07d}.partial"
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    tensors = {name: tensor.contiguous() for name, tensor in _tensors(model, average, optimizer).items()}
-    save_file(tensors, temporary / "state.safetensors")
-    (temporary / "state.json").write_text(json.dumps({"step": step, "settings": settings}), encoding="utf-8")
-    for path in temporary.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+    try:
+        _write(temporary, step, settings, state)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)  # a full disk needs the space
+        raise
     final = folder / f"step_{step:07d}"
     shutil.rmtree(final, ignore_errors=True)
     temporary.rename(final)
     for old in _points(folder)[:-KEPT]:
         shutil.rmtree(old)
+
+
+def _write(folder: Path, step: int, settings: str, state: TrainingState) -> None:
+    folder.mkdir()
+    tensors = {
+        # Counters (of batches seen) become floating point numbers, the only kind that `read_state` takes.
+        name: (tensor if tensor.is_floating_point() else tensor.double()).contiguous()
+        for name, tensor in state.tensors().items()
+    }
+    save_file(tensors, folder / "state.safetensors")
+    (folder / "state.json").write_text(json.dumps({"step": step, "settings": settings}), encoding="utf-8")
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def last(folder: Path) -> Path | None:
@@ -55,43 +95,70 @@ def last(folder: Path) -> Path | None:
     return points[-1] if points else None
 
 
-def load(point: Path, *, settings: str, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Set model, average and optimiser to a resume point and return its step.
+def load(point: Path, *, settings: str, state: TrainingState) -> int:
+    """Set everything in `state` to a resume point and return its step.
 
     Raises:
-        DataError: the point belongs to other settings, or its files are damaged.
+        DataError: the point belongs to other settings (the message names the keys and both values), or its
+            files are damaged.
     """
-    state = read_json(point / "state.json")
-    if state.get("settings") != settings:
+    saved = read_json(point / "state.json")
+    if (theirs := saved.get("settings")) != settings:
         raise DataError(
-            f"{point} was written by a run with other settings",
+            f"{point} was written by a run with other settings: {differences(str(theirs), settings)}",
             remedy="Resume with the recipe it was started with, or start afresh in another folder.",
         )
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            optimizer.state[parameter] = {
-                "step": torch.zeros((), device=parameter.device),
-                "exp_avg": torch.zeros_like(parameter),
-                "exp_avg_sq": torch.zeros_like(parameter),
-            }
-    tensors = _tensors(model, average, optimizer)
+    tensors = state.tensors()
     found = read_state(point / "state.safetensors", {name: tuple(t.shape) for name, t in tensors.items()})
     with torch.no_grad():
         for name, tensor in tensors.items():
             tensor.copy_(found[name])
-    return int(state["step"])
+    return int(saved["step"])
+
+
+def differences(theirs: str, ours: str) -> str:
+    """Return the keys in which two TOML settings differ, with both values, for a message."""
+    before, now = _flat(theirs), _flat(ours)
+    keys = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    if not keys:
+        return "their texts differ, but no value does"
+    shown = [f"{key} is {_spoken(now, key)} here and {_spoken(before, key)} there" for key in keys[:LISTED]]
+    return "; ".join(shown) + (f"; and {len(keys) - LISTED} more" if len(keys) > LISTED else "")
+
+
+def _spoken(values: Mapping[str, Any], key: str) -> str:
+    return json.dumps(values[key], ensure_ascii=False) if key in values else "absent"
+
+
+def _flat(settings: str) -> dict[str, Any]:
+    try:
+        return dict(_leaves("", tomllib.loads(settings)))
+    except tomllib.TOMLDecodeError:
+        return {"settings": settings}
+
+
+def _leaves(prefix: str, value: Any) -> list[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        return [leaf for key, item in value.items() for leaf in _leaves(f"{prefix}.{key}" if prefix else key, item)]
+    if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        return [leaf for index, item in enumerate(value) for leaf in _leaves(f"{prefix}[{index}]", item)]
+    return [(prefix, value)]
 
 
 def _points(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("step_*") if path.is_dir())
 
 
-def _tensors(model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return views of everything that a resume needs, by name."""
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
+def _moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
-    for parameter, moments in optimizer.state.items():
-        for moment in MOMENTS:
-            tensors[f"{moment}.{names[parameter]}"] = moments[moment]
-    return {name: tensor.detach() for name, tensor in tensors.items()}
+    found = {}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            moments = optimizer.state[parameter]
+            if not moments:  # what AdamW itself starts with
+                moments["step"] = torch.zeros((), device=parameter.device)
+                moments["exp_avg"] = torch.zeros_like(parameter)
+                moments["exp_avg_sq"] = torch.zeros_like(parameter)
+            for moment in MOMENTS:
+                found[f"{moment}.{names[parameter]}"] = moments[moment]
+    return found

@@ -15,6 +15,8 @@ class OptimizerConfig:
         warmup: steps until the full learning rate.
         final_share: learning rate at the last step, as a share of `lr`.
         clip: largest gradient norm; 0 switches clipping off.
+        accumulate: batches of a step, whose mean gradient it takes: the memory of one batch, the step of
+            accumulate · batch images.
     """
 
     lr: float = 1e-3
@@ -23,6 +25,13 @@ class OptimizerConfig:
     warmup: int = 200
     final_share: float = 0.01
     clip: float = 1.0
+    accumulate: int = 1
+
+    def __post_init__(self) -> None:
+        if self.accumulate < 1:
+            raise ValueError(f"accumulate must be at least 1, not {self.accumulate}")
+        if self.lr <= 0 or min(self.warmup, self.clip, self.weight_decay, self.final_share) < 0:
+            raise ValueError("lr must be positive; warmup, clip, weight_decay and final_share must not be negative")
 
 
 @dataclass(frozen=True)
@@ -44,3 +53,9 @@ class RunConfig:
     checkpoint_every: int = 500
     validate_every: int = 500
     ema: float = 0.999
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.checkpoint_every, self.validate_every) < 1:
+            raise ValueError("steps, checkpoint_every and validate_every must be at least 1")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema must be at least 0 and less than 1, not {self.ema}")

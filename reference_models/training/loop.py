@@ -1,100 +1,40 @@
 """The one training loop: steps, averaged weights, checkpoints, log, validation, sample grids."""
 
 import errno
-import math
 import time
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import torch
 from accelerate import Accelerator
 from safetensors import SafetensorError
-from torch import Tensor, nn
 
-from alphabench.errors import DataError, DiskFullError, Interrupted, UsageError
+from alphabench.errors import DiskFullError, Interrupted, UsageError
 from alphabench.image.codec import write_png
-from alphabench.image.types import Codes
 from alphabench.models.spec import TrainRequest
 from alphabench.runtime import peak_memory_bytes, resolve_device
 from reference_models.training import checkpoint
-from reference_models.training.config import OptimizerConfig, RunConfig
-from reference_models.training.ema import AveragedModel
+from reference_models.training.curves import write_curves
 from reference_models.training.progress import Report, TrainProgress
 from reference_models.training.run_log import RunLog
+from reference_models.training.step import DivergedError, Stepper
+from reference_models.training.task import Recipe, Task
+
+__all__ = ["Recipe", "Task", "train"]
 
 DRY_STEPS = 2
-
-
-@runtime_checkable
-class Task(Protocol):
-    """What a room brings to the loop.
-
-    Attributes:
-        objective: maps a batch to the terms of its loss, among them `loss`, the one that is minimised.
-        model: the part of the objective that is trained, averaged, checkpointed and exported.
-    """
-
-    objective: nn.Module
-    model: nn.Module
-
-    def batch(self, step: int, rank: int, ranks: int) -> dict[str, Tensor]:
-        """Return the batch of one step: a pure function of its arguments and the recipe."""
-        ...
-
-    def validate(self, model: nn.Module) -> Mapping[str, float]:
-        """Return the numbers to watch, of the averaged model."""
-        ...
-
-    def samples(self, model: nn.Module) -> Codes | None:
-        """Return a grid of images to look at, `(4, height, width)`, or None."""
-        ...
-
-    def export(self, model: nn.Module, folder: Path, step: int) -> None:
-        """Write the averaged model as a checkpoint folder that the room's adapter loads."""
-        ...
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What the loop needs of a recipe.
-
-    Attributes:
-        optimizer: the optimiser's table.
-        run: the run's table.
-        settings: all settings as TOML text: a run is only resumed with the same text.
-    """
-
-    optimizer: OptimizerConfig
-    run: RunConfig
-    settings: str
-
-
-def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
-    """Return the learning rate of `step`, counted from 0: linear warm-up, then half a cosine."""
-    if step < config.warmup:
-        return config.lr * (step + 1) / config.warmup
-    share = (step - config.warmup) / max(1, steps - config.warmup)
-    return config.lr * (config.final_share + (1 - config.final_share) * 0.5 * (1 + math.cos(math.pi * share)))
-
-
-def adamw(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """Return AdamW over the trained parameters; vectors (biases, norms) do not decay."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=True)
+RECENT = 50  # steps that the remaining time is estimated from
+DRAWING_PAUSE = 60.0  # seconds between drawings of the curves, which take about one
 
 
 def train(task: Task, recipe: Recipe, request: TrainRequest, report: Report) -> Path:
-    """Train `task` to the recipe's last step and return the folder of the exported model.
+    """Train, and return the folder of the exported checkpoint (of a dry run: the run's folder, not written).
 
     Raises:
         UsageError: the folder holds a run and resuming was not asked for.
-        DataError: the loss is not finite, or the resume point does not fit.
+        DataError: a loss or gradient is not finite (the state before that step is saved), or the resume point
+            does not fit.
         DiskFullError: the disk is full; the last resume point is whole.
         Interrupted: Ctrl-C; the last resume point is whole.
     """
@@ -122,87 +62,70 @@ class _Loop:
     def __init__(self, task: Task, recipe: Recipe, request: TrainRequest, report: Report) -> None:
         self.task, self.recipe, self.request, self.report = task, recipe, request, report
         self.steps = DRY_STEPS if request.dry_run else recipe.run.steps
+        self.points = request.out / "checkpoints"
         device = resolve_device(request.device)
         self.accelerator = Accelerator(cpu=device.type == "cpu")
-        self.optimizer = adamw(task.model, recipe.optimizer)
-        # The average is taken before wrapping, so that its names are the model's own.
-        self.average = AveragedModel(task.model, recipe.run.ema)
-        self.average.model.to(self.accelerator.device)
-        self.objective, self.wrapped = self.accelerator.prepare(task.objective, self.optimizer)
-        self.start = 0
+        self.stepper = Stepper(task, recipe, self.accelerator)
+        self.main = self.accelerator.is_main_process
+        self.recent: deque[float] = deque(maxlen=RECENT)
+        self.drawn = time.perf_counter()
 
     def run(self) -> Path:
+        trained = sum(p.numel() for p in self.task.model.parameters() if p.requires_grad)
+        facts = {"parameters": float(trained), "recipe_steps": float(self.recipe.run.steps)}
+        self._say(0, f"{trained:,} trained parameters", facts)
+        opponent = self.stepper.opponent
+        if opponent and not opponent.plays(self.recipe.run.steps - 1):
+            self._say(0, f"the adversary never plays: it would start after step {opponent.adversary.start}")
         if self.request.dry_run:
             return self._dry()
-        points = self.request.out / "checkpoints"
         self.request.out.mkdir(parents=True, exist_ok=True)
-        if self.request.resume and (point := checkpoint.last(points)) is not None:
-            self.start = checkpoint.load(
-                point,
-                settings=self.recipe.settings,
-                model=self.task.model,
-                average=self.average.model,
-                optimizer=self.optimizer,
-            )
-            self._say(self.start, f"resumed at step {self.start}")
-        if self.accelerator.is_main_process:
-            log = RunLog(self.request.out / "train.jsonl", resumed_at=self.start)
-        for step in range(self.start, self.steps):
-            began = time.perf_counter()
-            losses = self._step(step)
-            done = step + 1
-            if not self.accelerator.is_main_process:
-                continue
-            if done == self.steps or done % self.recipe.run.validate_every == 0:
-                found = self._look(done)
-                losses = {**losses, **found}
-            log.write(done, time.perf_counter() - began, losses)
-            self.report(TrainProgress(done, self.steps, losses))
-            if done == self.steps or done % self.recipe.run.checkpoint_every == 0:
-                checkpoint.save(
-                    points,
-                    step=done,
-                    settings=self.recipe.settings,
-                    model=self.task.model,
-                    average=self.average.model,
-                    optimizer=self.optimizer,
-                )
+        start = 0
+        if self.request.resume and (point := checkpoint.last(self.points)) is not None:
+            start = checkpoint.load(point, settings=self.recipe.settings, state=self.stepper.state)
+            self._say(start, f"resumed at step {start}")
+        log = RunLog(self.request.out / "train.jsonl", resumed_at=start) if self.main else None
+        try:
+            for step in range(start, self.steps):
+                self._one(step, log)
+        finally:
+            self._draw_curves()
         self.accelerator.wait_for_everyone()
         folder = self.request.out / "model"
-        if self.accelerator.is_main_process:
-            self.task.export(self.average.model, folder, self.steps)
+        if self.main:
+            self.task.export(self.stepper.average.model, folder, self.steps)
             self._say(self.steps, f"exported {folder.name}")
         return folder
 
-    def _step(self, step: int) -> dict[str, float]:
-        rate = learning_rate(self.recipe.optimizer, step, self.recipe.run.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        rank, ranks = self.accelerator.process_index, self.accelerator.num_processes
-        device = self.accelerator.device
-        batch = {name: tensor.to(device) for name, tensor in self.task.batch(step, rank, ranks).items()}
-        self.objective.train()
-        autocast = torch.autocast(device.type, torch.bfloat16, enabled=self.recipe.run.precision == "bf16")
-        with autocast:
-            terms = self.objective(batch)
-        loss = terms["loss"]
-        if not bool(torch.isfinite(loss)):
-            raise DataError(
-                f"the loss is not finite at step {step + 1}",
-                remedy="Lower the learning rate, or resume with precision float32.",
-            )
-        self.accelerator.backward(loss)
-        values = {name: float(term.detach()) for name, term in terms.items()}
-        if self.recipe.optimizer.clip > 0:
-            norm = self.accelerator.clip_grad_norm_(self.task.model.parameters(), self.recipe.optimizer.clip)
-            values["gradient_norm"] = float(norm)
-        self.wrapped.step()
-        self.wrapped.zero_grad()
-        self.average.update(self.task.model, step + 1)
-        return values | {"lr": rate}
+    def _one(self, step: int, log: RunLog | None) -> None:
+        """Do one step and, in the main process, what is due after it."""
+        began = time.perf_counter()
+        try:
+            values = self.stepper.step(step)
+        except DivergedError:
+            if self.main and checkpoint.last(self.points) != self.points / f"step_{step:07d}":
+                self._save(step)
+            raise
+        if log is None:
+            return
+        self.recent.append(time.perf_counter() - began)
+        done = step + 1
+        due = done == self.steps or done % self.recipe.run.validate_every == 0
+        if due:
+            values |= self._look(done)
+        log.write(done, time.perf_counter() - began, values)
+        remaining = (self.steps - done) * sum(self.recent) / len(self.recent)
+        self.report(TrainProgress(done, self.steps, values, remaining_seconds=remaining))
+        if due and done < self.steps and time.perf_counter() - self.drawn > DRAWING_PAUSE:
+            self._draw_curves()
+        if done == self.steps or done % self.recipe.run.checkpoint_every == 0:
+            self._save(done)
+
+    def _save(self, step: int) -> None:
+        checkpoint.save(self.points, step=step, settings=self.recipe.settings, state=self.stepper.state)
 
     def _look(self, step: int) -> Mapping[str, float]:
-        model = self.average.model if self.recipe.run.ema > 0 else self.task.model
+        model = self.stepper.average.model if self.recipe.run.ema > 0 else self.task.model
         with torch.no_grad():
             found = self.task.validate(model)
             grid = self.task.samples(model)
@@ -214,17 +137,31 @@ class _Loop:
         self._say(step, f"validation: {said}")
         return found
 
+    def _draw_curves(self) -> None:
+        """Draw the curves of the log; no training fails of its pictures."""
+        if not self.main:
+            return
+        self.drawn = time.perf_counter()
+        try:
+            write_curves(self.request.out / "train.jsonl", self.request.out)
+        except (OSError, ImportError) as error:
+            self._say(0, f"the curves could not be drawn: {error}")
+
     def _dry(self) -> Path:
-        began = time.perf_counter()
-        for step in range(DRY_STEPS):
-            losses = self._step(step)
-            self.report(TrainProgress(step + 1, DRY_STEPS, losses))
-        seconds = (time.perf_counter() - began) / DRY_STEPS
+        """Do the first step, and one with the adversary where the recipe has one: it needs the most memory."""
+        opponent = self.stepper.opponent
+        later = min(max(1, opponent.adversary.start), self.recipe.run.steps - 1) if opponent else 1
+        for count, step in enumerate((0, later), start=1):
+            began = time.perf_counter()
+            losses = self.stepper.step(step)
+            seconds = time.perf_counter() - began
+            self.report(TrainProgress(count, DRY_STEPS, losses))
         peak = peak_memory_bytes()
         memory = "" if peak is None else f", peak memory {peak / 2**20:.0f} MiB"
-        self._say(DRY_STEPS, f"{seconds:.3f} seconds a step{memory}")
+        facts = {"seconds_per_step": seconds} | ({} if peak is None else {"peak_memory_bytes": float(peak)})
+        self._say(DRY_STEPS, f"{seconds:.3f} seconds a step{memory}", facts)
         return self.request.out
 
-    def _say(self, step: int, message: str) -> None:
-        if self.accelerator.is_main_process:
-            self.report(TrainProgress(step, self.steps, {}, message))
+    def _say(self, step: int, message: str, facts: Mapping[str, float] | None = None) -> None:
+        if self.main:
+            self.report(TrainProgress(step, self.steps, {}, message, facts=facts or {}))

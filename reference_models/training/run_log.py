@@ -19,7 +19,10 @@ class RunLog:
                     continue
                 if step <= resumed_at:
                     kept.append(line)
-        path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        # Replaced at once: a full disk must not cost the log of the steps that were done.
+        shortened = path.with_name(f".{path.name}.partial")
+        shortened.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        shortened.replace(path)
         self.path = path
 
     def write(self, step: int, seconds: float, values: Mapping[str, float]) -> None:

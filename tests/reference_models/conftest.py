@@ -1,6 +1,9 @@
 """A tiny training set and tiny recipes, so that whole trainings take seconds."""
 
+import importlib.util
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -78,6 +81,25 @@ precision = "float32"
 checkpoint_every = 3
 validate_every = 3
 """
+
+
+@pytest.fixture(scope="session")
+def layouts() -> ModuleType:
+    """The module that makes tiny folders of the FLUX and SDXL layouts."""
+    spec = importlib.util.spec_from_file_location("diffusers_folders", Path(__file__).with_name("diffusers_folders.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(autouse=True)
+def _no_curves(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw a run's curves only in tests that are named for it: a drawing takes longer than a tiny training."""
+    loop = sys.modules.get("reference_models.training.loop")
+    if loop is not None and "curves" not in request.node.name:
+        monkeypatch.setattr(loop, "write_curves", lambda log, folder: [])
 
 
 @pytest.fixture

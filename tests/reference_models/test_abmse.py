@@ -1,12 +1,23 @@
 """A3 to A7 of the AlphaVAE acceptance tests."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
 from alphabench.image.backgrounds import canonical_tensor
 from alphabench.image.compositing import composite_over
-from reference_models.losses.abmse import RELEASED_MOMENTS, BackgroundMoments, abmse, blend_error
+from reference_models.losses.abmse import (
+    RELEASED_MOMENTS,
+    BackgroundMoments,
+    abmse,
+    blend_error,
+    premultiplied_error,
+    sampled_error,
+    two_point_backgrounds,
+)
+from reference_models.losses.backgrounds import PRESETS
 
 
 def pixel(colour: tuple[float, float, float], alpha: float) -> Tensor:
@@ -100,6 +111,75 @@ def test_at_the_opaque_start_a_transparent_pixel_pulls_alpha_down_by_its_own_err
 def test_impossible_moments_are_refused_with_channel_and_numbers() -> None:
     with pytest.raises(ValueError, match=r"0\.1 of green .* 0\.5"):
         BackgroundMoments((0.0, 0.5, 0.0), (1.0, 0.1, 1.0))
+
+
+def test_a_moment_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="nan of blue"):
+        BackgroundMoments((0.0, 0.0, 0.0), (1.0, 1.0, math.nan))
+
+
+def test_the_named_backgrounds_are_what_their_names_say() -> None:
+    def of(*colours: tuple[float, float, float]) -> BackgroundMoments:
+        return BackgroundMoments.from_samples(torch.tensor(colour).reshape(3, 1, 1) for colour in colours)
+
+    def near(found: BackgroundMoments, expected: BackgroundMoments, tolerance: float) -> None:
+        assert found.mean == pytest.approx(expected.mean, abs=tolerance)
+        assert found.second == pytest.approx(expected.second, abs=tolerance)
+
+    assert PRESETS["white"] == of((1.0, 1.0, 1.0))
+    assert PRESETS["black"] == of((0.0, 0.0, 0.0))
+    assert PRESETS["grey"] == of((0.5, 0.5, 0.5))
+    assert PRESETS["black-white-coin"] == of((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    near(PRESETS["nine-colours"], BackgroundMoments.from_colours(canonical_tensor() * 2 - 1), 1e-7)
+    ramp = torch.linspace(0, 1, 100_001, dtype=torch.float64).float().expand(3, 1, -1)
+    near(PRESETS["uniform"], BackgroundMoments.from_samples([ramp]), 1e-4)
+    assert PRESETS["imagenet"] == RELEASED_MOMENTS
+    assert PRESETS["customary-imagenet"].mean == pytest.approx((-0.030, -0.088, -0.188))
+    assert PRESETS["customary-imagenet"].second == pytest.approx((0.2107, 0.2084, 0.2378), abs=1e-4)
+
+
+def test_measured_moments_weigh_images_evenly_whatever_their_size() -> None:
+    sizes = ((2, 3), (40, 50))
+    images = [torch.full((3, *size), level) for size, level in zip(sizes, (0.0, 1.0), strict=True)]
+    found = BackgroundMoments.from_samples(images)
+    assert found == PRESETS["black-white-coin"]
+    noise = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    values = noise.double().flatten(1) * 2 - 1
+    measured = BackgroundMoments.from_samples(iter([noise]))
+    assert measured.mean == pytest.approx(values.mean(1).tolist(), abs=1e-12)
+    assert measured.second == pytest.approx((values**2).mean(1).tolist(), abs=1e-12)
+    assert BackgroundMoments.from_samples([torch.full((3, 7, 9), 0.3)]).mean == pytest.approx((-0.4,) * 3, abs=1e-6)
+    with pytest.raises(ValueError, match="no image"):
+        BackgroundMoments.from_samples([])
+
+
+def test_sampled_backgrounds_have_the_moments_and_their_error_the_expectation() -> None:
+    """Both signs of each channel are equally likely: the mean over all eight sign patterns is the expectation."""
+    signs = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0], dtype=torch.float64)] * 3)[None]
+    for moments in PRESETS.values():
+        colours = two_point_backgrounds(signs, moments)[0]
+        assert colours.mean(0).tolist() == pytest.approx(moments.mean, abs=1e-12)
+        assert (colours**2).mean(0).tolist() == pytest.approx(moments.second, abs=1e-12)
+        generator = torch.Generator().manual_seed(1)
+        colour = torch.randn(1, 3, 4, 5, generator=generator, dtype=torch.float64)
+        opacity = torch.randn(1, 1, 4, 5, generator=generator, dtype=torch.float64)
+        error = sampled_error(colour, opacity, colours[None])
+        assert torch.allclose(error, blend_error(colour, opacity, moments), atol=1e-12, rtol=0)
+
+
+def test_the_premultiplied_error_is_that_of_premultiplied_images_in_the_networks_range() -> None:
+    generator = torch.Generator().manual_seed(2)
+    target, prediction = (torch.rand(2, 4, 3, 3, generator=generator) for _ in range(2))
+
+    def network(images: Tensor) -> Tensor:
+        return torch.cat([images[:, :3] * images[:, 3:], images[:, 3:]], 1) * 2 - 1
+
+    def weighed(images: Tensor) -> tuple[Tensor, Tensor]:
+        return (2 * images[:, :3] - 1) * images[:, 3:], images[:, 3:]
+
+    (colour, opacity), (made, made_opacity) = weighed(target), weighed(prediction)
+    found = premultiplied_error(colour - made, opacity - made_opacity)
+    assert torch.allclose(found, (network(target) - network(prediction)).square(), atol=1e-6)
 
 
 def test_a_background_without_variance_is_accepted() -> None:

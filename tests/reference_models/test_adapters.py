@@ -147,9 +147,10 @@ def test_weighed_colours_are_those_of_the_straight_image(colour: Any) -> None:
 def test_all_levels_survive_a_bfloat16_decode() -> None:
     levels = (torch.arange(256) / 255).reshape(1, 1, 16, 16).expand(1, 4, 16, 16)
     decoded = (levels * 2 - 1).to(torch.bfloat16)
-    codes = quantise(from_network(decoded.float(), "straight"))
-    wrong = (codes.int() - quantise(levels).int()).abs()
-    assert int(wrong.max()) <= 1  # bfloat16 near ±1 has steps of half a level; mapping it in bf16 loses more
+    assert torch.equal(quantise(from_network(decoded.float(), "straight")), quantise(levels))
+    # Scaled to levels in bfloat16, whose unit is 1 from 128 on, levels get lost: that is why the adapter casts first.
+    scaled = ((decoded * 0.5 + 0.5) * 255 + 0.5).float().floor().clamp(0, 255)
+    assert int((scaled[0, 0] != quantise(levels)[0, 0].float()).sum()) == 63  # the odd ones from 129 to 253
 
 
 def test_the_released_layout_loads_and_is_local(folder: Path) -> None:

@@ -145,3 +145,19 @@ def test_alpha_has_a_gradient_at_the_opaque_start(rgb: Any) -> None:
     clamped = vae.decode(vae.encode(target).mode())
     (stopped,) = torch.autograd.grad(abmse(clamped, target, RELEASED_MOMENTS).sum(), bias)
     assert stopped[alpha].abs().max() == 0
+
+
+def test_random_weights_of_alpha_are_as_wide_as_those_of_a_new_convolution() -> None:
+    torch.manual_seed(0)
+    rgb = PatchVae(PatchVaeConfig(fine_channels=64, coarse_channels=64, fine_blocks=1, coarse_blocks=1))
+    opaque, random = widen(rgb), widen(rgb, initialisation="random", seed=3)
+    for name, first, axis in (("encoder.stem", 3, 1), ("decoder.linear", 192, 0)):
+        ours, plain = random.get_submodule(name), opaque.get_submodule(name)
+        fresh = torch.nn.Conv2d(ours.in_channels, ours.out_channels, ours.kernel_size)
+        count = ours.weight.shape[axis] - first
+        alpha = ours.weight.narrow(axis, first, count)
+        assert float(alpha.std().detach()) == pytest.approx(float(fresh.weight.std().detach()), rel=0.1)
+        assert torch.equal(ours.weight.narrow(axis, 0, first), plain.weight.narrow(axis, 0, first))
+    again, other = (widen(rgb, initialisation="random", seed=seed) for seed in (3, 4))
+    assert torch.equal(again.encoder.stem.weight, random.encoder.stem.weight)
+    assert not torch.equal(other.encoder.stem.weight, random.encoder.stem.weight)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from alphabench.errors import DataError, UsageError
+from alphabench.errors import UsageError
 from reference_models.training import procedural
 from reference_models.training.data_config import DataConfig, SourceConfig
-from reference_models.training.images import ImagePool, flattened, halved
+from reference_models.training.images import ImagePool
 from reference_models.training.procedural.canvas import Layer, over, to_codes
 from reference_models.training.streams import array_stream, tensor_stream
 
@@ -46,63 +46,89 @@ def test_streams_differ_by_seed_step_name_and_rank_and_repeat() -> None:
     assert array_stream(*keys[0]).random() == array_stream(*keys[0]).random()
 
 
-def test_halving_weighs_colours_by_alpha() -> None:
-    codes = np.zeros((4, 2, 2), np.uint8)
-    codes[:, 0, 0] = (200, 100, 50, 255)
-    codes[:3, 1, 1] = 99  # hidden
-    assert halved(codes).ravel().tolist() == [200, 100, 50, 64]
-
-
-def test_flattened_images_are_opaque_and_take_one_of_27_colours() -> None:
-    codes = np.zeros((4, 3, 3), np.uint8)
-    codes[:, 1, 1] = (10, 20, 30, 255)
-    seen = set()
-    for step in range(60):
-        flat = flattened(array_stream(0, step, "flat"), codes)
-        assert (flat[3] == 255).all()
-        assert flat[:3, 1, 1].tolist() == [10, 20, 30]
-        seen.add(tuple(flat[:3, 0, 0].tolist()))
-    assert len(seen) > 15
-    assert {level for colour in seen for level in colour} == {0, 128, 255}
-
-
 def config(root: Path, **changes: object) -> DataConfig:
     values: dict[str, object] = {"root": str(root), "size": 32, "batch": 4}
     return DataConfig(sources=(SourceConfig("set/train", 1.0),), **(values | changes))  # type: ignore[arg-type]
 
 
-def test_a_batch_is_a_function_of_seed_step_and_rank(training_root: Path) -> None:
-    pool = ImagePool(config(training_root), progress=lambda _: None)
-    batch = pool.batch(0, 5, rank=0, count=4)
+def pool_of(settings: DataConfig) -> ImagePool:
+    return ImagePool(settings, progress=lambda _: None)
+
+
+def test_a_sample_is_a_function_of_seed_and_global_number(training_root: Path) -> None:
+    pool = pool_of(config(training_root))
+    batch = pool.batch(0, 5)
     assert batch.shape == (4, 4, 32, 32)
-    assert torch.equal(batch, pool.batch(0, 5, rank=0, count=4))
-    assert not torch.equal(batch, pool.batch(0, 6, rank=0, count=4))
-    assert not torch.equal(batch, pool.batch(0, 5, rank=1, count=4))
+    assert torch.equal(batch, pool.batch(0, 5))
+    assert torch.equal(batch, pool.samples(0, range(20, 24)))
+    assert not torch.equal(batch, pool.batch(0, 6))
+    assert not torch.equal(batch, pool.batch(1, 5))
+    assert not torch.equal(batch, pool.samples(0, range(20, 24), "statistics"))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_two_processes_draw_together_what_one_draws_alone(training_root: Path, workers: int) -> None:
+    settings = config(training_root, workers=workers)
+    alone, ranks = pool_of(settings), [pool_of(settings), pool_of(settings)]
+    for step in range(3):
+        parts = [ranks[rank].batch(0, step, first=2 * rank, count=2) for rank in range(2)]
+        assert torch.equal(torch.cat(parts), alone.batch(0, step))
+        micro = [alone.batch(0, step, first=first, count=1) for first in range(4)]
+        assert torch.equal(torch.cat(micro), alone.batch(0, step))
+
+
+def test_samples_outside_of_the_batch_are_refused(training_root: Path) -> None:
+    with pytest.raises(UsageError, match="do not lie in a batch of 4"):
+        pool_of(config(training_root)).batch(0, 0, first=3, count=2)
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(training_root: Path) -> None:
-    pool = ImagePool(config(training_root), progress=lambda _: None)
+    pool = pool_of(config(training_root))
     assert pool.count(2) == 2
-    with pytest.raises(UsageError, match="cannot be shared by 3"):
+    assert pool.count(2, accumulate=2) == 1
+    with pytest.raises(UsageError, match="cannot be shared by 3 processes"):
         pool.count(3)
+    with pytest.raises(UsageError, match="2 processes in 3 parts"):
+        pool.count(2, accumulate=3)
 
 
-@pytest.mark.parametrize("changes", [{"size": 30}, {"batch": 0}, {"repaint_probability": 0.1}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"size": 30},
+        {"batch": 0},
+        {"repaint_probability": 0.1},
+        {"flatten_probability": 1.5},
+        {"limit": -1},
+        {"white_share": 0.5},
+        {"white": "flattened"},
+        {"procedural_images": 3, "procedural_size": 16},
+        {"procedural_weight": -1.0},
+        {"visible_share": 2.0},
+    ],
+)
 def test_impossible_settings_are_refused(training_root: Path, changes: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=next(iter(changes))):
+    with pytest.raises(ValueError, match=list(changes)[-1]):
         config(training_root, **changes)
 
 
-def test_probability_one_flattens_every_crop(training_root: Path) -> None:
-    pool = ImagePool(config(training_root, flatten_probability=1.0), progress=lambda _: None)
-    assert int(pool.batch(0, 0, rank=0, count=8)[:, 3].min()) == 255
+@pytest.mark.parametrize("values", [{}, {"folder": "a", "manifest": "b"}, {"folder": "a", "weight": -1.0}])
+def test_impossible_sources_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"either folder or manifest|weight"):
+        SourceConfig(**values)  # type: ignore[arg-type]
 
 
-def test_images_smaller_than_the_crop_are_padded_with_nothing(training_root: Path) -> None:
-    pool = ImagePool(config(training_root, size=96), progress=lambda _: None)
-    assert pool.batch(0, 0, rank=0, count=2).shape == (2, 4, 96, 96)
+def test_weights_that_are_all_zero_are_refused() -> None:
+    with pytest.raises(ValueError, match="weights of all sources"):
+        DataConfig(sources=(SourceConfig("a", 0.0),))
 
 
-def test_an_empty_folder_is_refused(training_root: Path) -> None:
-    with pytest.raises(DataError, match="no training images"):
-        ImagePool(config(training_root / "set"), progress=lambda _: None)
+def test_probability_one_flattens_every_crop_and_zero_none(training_root: Path) -> None:
+    plain = {"recolour": False, "flips": False, "fade_probability": 0.0}
+    flat = pool_of(config(training_root, flatten_probability=1.0, **plain)).batch(0, 0)
+    assert int(flat[:, 3].min()) == 255
+    pool = pool_of(config(training_root, half_scale_probability=0.0, **plain))
+    stored = [pool.sources[0].fetch(index) for index in range(4)]
+    for sample in pool.batch(0, 0).numpy():
+        windows = [np.lib.stride_tricks.sliding_window_view(image, (4, 32, 32)) for image in stored]
+        assert any((window == sample).all((-3, -2, -1)).any() for window in windows)

@@ -19,7 +19,7 @@ from reference_models.rgb_vae.train import run as train_rgb
 from reference_models.surgery import widen
 from reference_models.training import checkpoint
 from reference_models.training.config import OptimizerConfig
-from reference_models.training.loop import learning_rate
+from reference_models.training.optimizer import learning_rate
 from reference_models.training.progress import TrainProgress
 
 Trainer = Callable[..., Path]
