@@ -12,10 +12,12 @@ import click
 from alphabench import __version__
 from alphabench.cli.data import data
 from alphabench.cli.doctor import doctor
+from alphabench.cli.experiment import experiment
 from alphabench.cli.leaderboard import leaderboard
 from alphabench.cli.models import models
 from alphabench.cli.protocols import protocols
 from alphabench.cli.reconstruct import reconstruct
+from alphabench.cli.report import report
 from alphabench.cli.score import score
 from alphabench.cli.train import train
 from alphabench.cli.weights import weights
@@ -55,7 +57,7 @@ def app() -> None:
     """
 
 
-for command in (reconstruct, score, leaderboard, models, protocols, data, train, weights, doctor):
+for command in (reconstruct, score, report, leaderboard, models, protocols, data, train, experiment, weights, doctor):
     app.add_command(command)
 
 

@@ -1,0 +1,75 @@
+"""The measures of experiments: what each means, its unit, and which direction is better."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from alphabench.image.backgrounds import CANONICAL_BACKGROUNDS
+from alphabench.metrics.catalog import CATALOG
+
+NOISE_CELLS = (1, 4, 16)
+"""Sides in pixels of the cells of the noise backgrounds: high, middle and low spatial frequency."""
+
+PERCEPTUAL_BACKGROUNDS = ("gray", "white")
+"""Where the perceptual distance sees an image: two of the nine, for the sake of time."""
+
+LEVEL = "1/255"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure of a trained model.
+
+    Attributes:
+        name: slug.
+        unit: unit of its values; empty for pure numbers.
+        higher_is_better: its direction; None where neither side is better.
+        decimals: digits that tables show.
+        meaning: one line.
+    """
+
+    name: str
+    unit: str
+    higher_is_better: bool | None
+    decimals: int
+    meaning: str
+
+
+def _of_catalog(name: str, meaning: str) -> Measure:
+    facts = CATALOG[name]
+    unit = "" if facts.unit == "1" else facts.unit
+    return Measure(name, unit, facts.higher_is_better, facts.decimals, meaning)
+
+
+_IMAGE = (
+    _of_catalog("psnr", "composite PSNR, mean of the nine solid backgrounds"),
+    *(Measure(f"psnr_{name}", "dB", True, 2, f"composite PSNR over {name}") for name in CANONICAL_BACKGROUNDS),
+    _of_catalog("psnr_worst_solid", "composite PSNR over the worst solid colour of each image"),
+    Measure("psnr_textured", "dB", True, 2, "composite PSNR, mean of the noise backgrounds"),
+    *(
+        Measure(f"psnr_noise{cell}", "dB", True, 2, f"composite PSNR over noise of cells of {cell} px")
+        for cell in NOISE_CELLS
+    ),
+    Measure("psnr_photographs", "dB", True, 2, "composite PSNR, mean of the photographs"),
+    _of_catalog("lpips-rand", "distance in seeded random features, over gray and white"),
+    _of_catalog("mad", "mean absolute error of alpha"),
+    _of_catalog("sad", "sum of the absolute errors of alpha, thousand pixels"),
+    Measure("alpha_bias", LEVEL, None, 2, "mean signed error of alpha where 0 < alpha < 1: negative is shrinkage"),
+    Measure("colour_bias", LEVEL, None, 2, "mean signed error over black where 0 < alpha < 1: positive is too bright"),
+    Measure("colour_error", LEVEL, False, 2, "mean absolute error over black where 0 < alpha < 1"),
+)
+_RUN = (
+    Measure("psnr_held_out_families", "dB", True, 2, "composite PSNR on procedural families the training never draws"),
+    Measure("latent_mean", "", None, 4, "mean of the latents of training images"),
+    Measure("latent_std", "", None, 4, "standard deviation of the latents of training images"),
+    Measure("training_seconds", "s", None, 1, "wall time of the training, setting up included"),
+)
+
+MEASURES: Mapping[str, Measure] = {measure.name: measure for measure in (*_IMAGE, *_RUN)}
+"""All measures with a meaning of their own, by name."""
+
+IMAGE_MEASURES = tuple(measure.name for measure in _IMAGE)
+
+
+def measure_of(name: str) -> Measure:
+    """Return the measure called `name`; a term of the training log has no direction and five digits."""
+    return MEASURES.get(name, Measure(name, "", None, 5, f"`{name}` of the training log, mean of the last steps"))

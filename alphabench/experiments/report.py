@@ -1,0 +1,245 @@
+"""The result of an experiment at one scale: effects, claims and how they came about, as one document."""
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from alphabench.errors import DataError, IncompleteError
+from alphabench.experiments.effects import NO_DIFFERENCE, Effect, effects_of
+from alphabench.experiments.jobs import Job, Outcome, read_outcome
+from alphabench.experiments.measures import measure_of
+from alphabench.experiments.plan import Claim, Experiment
+from alphabench.experiments.running import why
+from alphabench.results.durable import write_durably
+from alphabench.version import __version__
+
+FORMAT = 1
+RESULTS = "results.json"
+Standing = Literal["holds", "contradicted", "not shown", "not run"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What this experiment says of one claim.
+
+    Attributes:
+        claim: the claim.
+        standing: `holds`, `contradicted` (the opposite was shown), `not shown`, or `not run`.
+        effect: the effect that decides; None where it was not run.
+    """
+
+    claim: Claim
+    standing: Standing
+    effect: Effect | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """An experiment at one scale.
+
+    Attributes:
+        experiment: name.
+        title: heading.
+        question: what was asked.
+        note: what the arms cannot tell.
+        scale: `screening` or `confirm`.
+        setting: recipe, crop, batch, steps, precision, seeds, judged sets: what each table states.
+        base: name of the base arm.
+        labels: what is different in each arm, by its name, the base first.
+        changes: the changed keys of each arm.
+        primary: the measure that decides.
+        primary_set: on which set.
+        report: the measures of the page.
+        effects: each arm against the base arm, base excluded.
+        judgements: what is said of the claims.
+        failures: jobs without a result, as sentences.
+        command: the command that makes this again.
+        version: version of the package.
+    """
+
+    experiment: str
+    title: str
+    question: str
+    note: str
+    scale: str
+    setting: Mapping[str, Any]
+    base: str
+    labels: Mapping[str, str]
+    changes: Mapping[str, Any]
+    primary: str
+    primary_set: str
+    report: tuple[str, ...]
+    effects: tuple[Effect, ...]
+    judgements: tuple[Judgement, ...]
+    failures: tuple[str, ...]
+    command: str
+    version: str = __version__
+
+    def effect(self, arm: str, judged: str, measure: str) -> Effect | None:
+        """Return the effect of one arm on one measure, or None."""
+        wanted = (arm, judged, measure)
+        return next((e for e in self.effects if (e.arm, e.judged, e.measure) == wanted), None)
+
+    @property
+    def setting_line(self) -> str:
+        """Return scale, crop, batch, steps and seeds in one line, for the head of every table."""
+        facts = self.setting
+        seeds = ", ".join(map(str, facts["seeds"]))
+        parts = (f"crops of {facts['crop']}", f"batch {facts['batch']}", f"{facts['steps']} steps", f"seeds {seeds}")
+        return f"{self.scale} scale: {', '.join(parts)}"
+
+    def showed_an_effect(self) -> list[str]:
+        """Return the arms whose primary interval excludes 0."""
+        found = [self.effect(arm, self.primary_set, self.primary) for arm in self.labels]
+        return [effect.arm for effect in found if effect is not None and effect.verdict != NO_DIFFERENCE]
+
+
+def result_of(
+    experiment: Experiment, scale: str, jobs: Mapping[tuple[str, int], Job], root: Path, *, command: str
+) -> Result:
+    """Return the result of an experiment from the stored results of its jobs.
+
+    Args:
+        experiment: the experiment.
+        scale: its scale.
+        jobs: the job of each arm and seed, base arm included.
+        root: the output root.
+        command: what makes this again.
+
+    Raises:
+        IncompleteError: the base arm has no result with any seed.
+        DataError: a stored result is damaged.
+    """
+    outcomes: dict[str, dict[int, Outcome]] = {arm: {} for arm, _ in jobs}
+    failures = []
+    for (arm, seed), job in jobs.items():
+        if job.done(root):
+            outcomes[arm][seed] = read_outcome(job, root)
+        else:
+            failures.append(f"{arm}, seed {seed}: {why(job, root)}")
+    if not outcomes.get(experiment.base):
+        raise IncompleteError(
+            f"the base arm {experiment.base!r} of {experiment.name} has no result: {failures[0]}",
+            remedy="Mend the cause and repeat the command: finished jobs are kept.",
+        )
+    done = [arm for arm, results in outcomes.items() if results and arm != experiment.base]
+    base = outcomes[experiment.base]
+    effects = [effect for arm in done for effect in effects_of(arm, experiment.base, outcomes[arm], base)]
+    first = next(iter(jobs.values())).recipe
+    arms = [experiment.arm(name) for name in outcomes]
+    return Result(
+        experiment=experiment.name,
+        title=experiment.title,
+        question=experiment.question,
+        note=experiment.note,
+        scale=scale,
+        setting=_setting(experiment, first, sorted({seed for _, seed in jobs})),
+        base=experiment.base,
+        labels={arm.name: arm.label for arm in arms},
+        changes={arm.name: dict(arm.changes) | dict(arm.at.get(scale, {})) for arm in arms},
+        primary=experiment.primary,
+        primary_set=experiment.primary_set,
+        report=experiment.report,
+        effects=tuple(effects),
+        judgements=tuple(_judgement(claim, experiment, outcomes) for claim in experiment.claims),
+        failures=tuple(failures),
+        command=command,
+    )
+
+
+def write_result(result: Result, folder: Path) -> None:
+    """Write `results.json` (everything) and `results.csv` (the effects, one a line)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {"format": FORMAT} | dataclasses.asdict(result)
+    write_durably(folder / RESULTS, (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode())
+    sink = io.StringIO()
+    names = [field.name for field in dataclasses.fields(Effect)]
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow(["experiment", "scale", *names, "unit"])
+    for effect in result.effects:
+        cells = [_cell(getattr(effect, name)) for name in names]
+        writer.writerow([result.experiment, result.scale, *cells, measure_of(effect.measure).unit])
+    write_durably(folder / "results.csv", sink.getvalue().encode())
+
+
+def read_result(path: Path) -> Result:
+    """Return the result in a `results.json`.
+
+    Raises:
+        DataError: the file is absent, damaged or of another format.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values.pop("format") != FORMAT:
+            raise ValueError("it has another format")
+        effects = tuple(_effect(item) for item in values.pop("effects"))
+        judgements = tuple(
+            Judgement(
+                Claim(**item["claim"]), item["standing"], None if item["effect"] is None else _effect(item["effect"])
+            )
+            for item in values.pop("judgements")
+        )
+        report, failures = tuple(values.pop("report")), tuple(values.pop("failures"))
+        return Result(effects=effects, judgements=judgements, report=report, failures=failures, **values)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} is no result of an experiment: {error}", remedy="Make it again with `alphabench experiment run`."
+        ) from error
+
+
+def standing_of(claim: Claim, effect: Effect) -> Standing:
+    """Return whether an effect supports a claim.
+
+    `equal` holds only where the whole interval lies inside ±margin: no difference shown is not equality.
+    """
+    low, high = (effect.low, effect.high) if effect.samples else (effect.seed_low, effect.seed_high)
+    if claim.expected == "equal":
+        if low is not None and high is not None and -claim.margin <= low and high <= claim.margin:
+            return "holds"
+        outside = low is not None and high is not None and (low > claim.margin or high < -claim.margin)
+        return "contradicted" if outside else "not shown"
+    if effect.verdict == NO_DIFFERENCE:
+        return "not shown"
+    return "holds" if effect.verdict == claim.expected else "contradicted"
+
+
+def _judgement(claim: Claim, experiment: Experiment, outcomes: Mapping[str, Mapping[int, Outcome]]) -> Judgement:
+    against = claim.against or experiment.base
+    ours, theirs = outcomes.get(claim.arm, {}), outcomes.get(against, {})
+    if not ours.keys() & theirs.keys():
+        return Judgement(claim, "not run", None)
+    wanted = (claim.judged or experiment.primary_set, claim.metric or experiment.primary)
+    found = effects_of(claim.arm, against, ours, theirs)
+    effect = next(
+        (e for e in found if (e.judged, e.measure) == wanted or (e.judged, e.measure) == ("run", wanted[1])), None
+    )
+    return Judgement(claim, "not run" if effect is None else standing_of(claim, effect), effect)
+
+
+def _setting(experiment: Experiment, recipe: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, Any]:
+    data, run = recipe.get("data", {}), recipe.get("run", {})
+    size = data.get("size")
+    return {
+        "recipe": experiment.recipe,
+        "crop": f"{size}²" if size else "?",
+        "batch": data.get("batch", "?"),
+        "steps": run.get("steps", "?"),
+        "precision": run.get("precision", "?"),
+        "seeds": list(seeds),
+        "judged": {judged.name: judged.folder or judged.data for judged in experiment.judged},
+    }
+
+
+def _effect(values: Mapping[str, Any]) -> Effect:
+    return Effect(**{**values, "seeds": tuple(values["seeds"])})
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value

@@ -1,0 +1,203 @@
+"""An experiment from its jobs to its files: which arms run, what is found, what the page says."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from alphabench.errors import DataError, IncompleteError, UsageError
+from alphabench.experiments import conduct as conducting
+from alphabench.experiments import story
+from alphabench.experiments.conduct import Wish, conduct, jobs_of
+from alphabench.experiments.effects import Effect
+from alphabench.experiments.gathering import gathered, write_summary
+from alphabench.experiments.jobs import Job
+from alphabench.experiments.plan import Claim, Experiment
+from alphabench.experiments.plot import forest_of
+from alphabench.experiments.report import Result, read_result, standing_of
+from alphabench.experiments.running import Labour
+
+Pretend = Callable[[Job, Path], None]
+
+
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch, pretend: Pretend) -> list[Job]:
+    """Jobs are pretended to be done; those that were asked for are kept."""
+    asked: list[Job] = []
+
+    def run(jobs: list[Job], root: Path, labour: Labour, report: object) -> list[Job]:
+        for job in jobs:
+            asked.append(job)
+            if not job.failure_file(root).exists():
+                pretend(job, root)
+        return []
+
+    monkeypatch.setattr(conducting, "run_jobs", run)
+    monkeypatch.setattr(story, "forest_of", lambda result, measure, kind="svg": b"<svg/>")  # seconds each
+    return asked
+
+
+def _run(experiment: Experiment, root: Path, **wish: object) -> tuple[Result, Path]:
+    return conduct(experiment, Wish(**wish), root, Labour(), lambda *_: None)  # type: ignore[arg-type]
+
+
+def test_an_experiment_finds_the_effect_and_writes_it(
+    tmp_path: Path, small_experiment: Experiment, done: list[Job]
+) -> None:
+    result, folder = _run(small_experiment, tmp_path)
+    assert len(done) == 9
+    assert result.showed_an_effect() == ["strong"]
+    effect = result.effect("strong", "few", "psnr")
+    assert effect is not None
+    assert (effect.difference, effect.verdict) == (pytest.approx(-5.0), "worse")
+    assert [item.standing for item in result.judgements] == ["holds", "holds"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "forest.png",
+        "forest.svg",
+        "page.html",
+        "page.md",
+        "results.csv",
+        "results.json",
+    ]
+    assert read_result(folder / "results.json") == result
+    lines = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
+    line = next(line for line in lines if (line["arm"], line["measure"]) == ("strong", "psnr"))
+    assert (float(line["difference"]), line["unit"], line["seeds"]) == (-5.0, "dB", "1 2 3")
+
+
+def test_every_table_of_a_page_states_its_setting(
+    tmp_path: Path, small_experiment: Experiment, done: list[Job]
+) -> None:
+    _, folder = _run(small_experiment, tmp_path)
+    page = (folder / "page.md").read_text()
+    captions = [block for block in page.split("\n\n") if block.endswith(")") and "scale: crops of 64²" in block]
+    tables = page.count("\n| :---")
+    assert len(captions) == tables - 1  # all but the list of arms
+    assert "screening scale: crops of 64², batch 8, 8 steps, seeds 1, 2, 3" in page
+    assert "alphabench experiment run matter --scale screening --out DIR" in page
+    assert str(tmp_path) not in page
+
+
+def test_texts_are_escaped_in_html(tmp_path: Path, experiment_file: Path, done: list[Job]) -> None:
+    from alphabench.experiments.plan import read_experiment
+
+    experiment_file.write_text(experiment_file.read_text().replace("Does it matter?", "<script>alert(1)</script>"))
+    _, folder = _run(read_experiment(experiment_file), tmp_path)
+    page = (folder / "page.html").read_text()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_equal_results_give_equal_files(tmp_path: Path, small_experiment: Experiment, done: list[Job]) -> None:
+    first, second = (_run(small_experiment, tmp_path / name) for name in ("a", "b"))
+    for path in first[1].iterdir():
+        assert path.read_bytes() == (second[1] / path.name).read_bytes(), path.name
+    plots = [forest_of(result, "psnr") for result, _ in (first, second)]
+    assert plots[0] == plots[1]
+    assert b"strong: a large change" in plots[0]
+    assert b"crops of 64" in plots[0]
+
+
+def test_the_confirm_scale_takes_the_arms_that_showed_an_effect(
+    tmp_path: Path, small_experiment: Experiment, done: list[Job]
+) -> None:
+    with pytest.raises(UsageError, match="is not known"):
+        _run(small_experiment, tmp_path, scale="confirm")
+    _run(small_experiment, tmp_path)
+    result, _ = _run(small_experiment, tmp_path, scale="confirm")
+    assert list(result.labels) == ["base", "strong"]
+    assert [item.standing for item in result.judgements] == ["holds", "not run"]
+    listed, _ = _run(small_experiment, tmp_path, scale="confirm", arms=("idle",))
+    assert list(listed.labels) == ["base", "idle"]
+
+
+def test_jobs_come_seed_by_seed(tmp_path: Path, small_experiment: Experiment) -> None:
+    names = list(jobs_of(small_experiment, Wish(seeds=(4, 5)), tmp_path))
+    assert names == [(arm, seed) for seed in (4, 5) for arm in ("base", "strong", "idle")]
+
+
+def test_a_trial_with_other_steps_has_a_folder_of_its_own(
+    tmp_path: Path, small_experiment: Experiment, done: list[Job]
+) -> None:
+    result, folder = _run(small_experiment, tmp_path, steps=2, arms=("strong",), seeds=(1,))
+    assert folder.name == "matter-screening-2-steps"
+    assert result.command == (
+        "alphabench experiment run matter --scale screening --arms strong --seeds 1 --steps 2 --out DIR"
+    )
+    assert result.effects[0].seed_low is None
+
+
+def test_missing_jobs_are_told_and_left_out(tmp_path: Path, small_experiment: Experiment, done: list[Job]) -> None:
+    jobs = jobs_of(small_experiment, Wish(), tmp_path)
+    lost = jobs["strong", 2]
+    lost.folder(tmp_path).mkdir(parents=True)
+    lost.failure_file(tmp_path).write_text(json.dumps({"message": "the loss is not finite"}))
+    result, folder = _run(small_experiment, tmp_path)
+    assert result.failures == ("strong, seed 2: the loss is not finite",)
+    effect = result.effect("strong", "few", "psnr")
+    assert effect is not None
+    assert effect.seeds == (1, 3)
+    assert "the loss is not finite" in (folder / "page.md").read_text()
+
+
+def test_nothing_is_said_without_the_base_arm(tmp_path: Path, small_experiment: Experiment, done: list[Job]) -> None:
+    for (arm, _), job in jobs_of(small_experiment, Wish(), tmp_path).items():
+        if arm == "base":
+            job.folder(tmp_path).mkdir(parents=True)
+            job.failure_file(tmp_path).write_text(json.dumps({"message": "no data"}))
+    with pytest.raises(IncompleteError, match="no data"):
+        _run(small_experiment, tmp_path)
+
+
+def test_the_base_arm_alone_is_a_page_without_effects(
+    tmp_path: Path, small_experiment: Experiment, done: list[Job]
+) -> None:
+    result, folder = _run(small_experiment, tmp_path, arms=())
+    assert result.effects == ()
+    assert (folder / "page.html").is_file()
+
+
+def _effect(low: float, high: float, verdict: str) -> Effect:
+    middle = (low + high) / 2
+    return Effect("a", "b", "s", "psnr", 1.0, 1.0, middle, low, high, low, high, 0.1, (1, 2, 3), 4, verdict)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("expected", "low", "high", "verdict", "standing"),
+    [
+        ("worse", -2.0, -1.0, "worse", "holds"),
+        ("worse", 1.0, 2.0, "better", "contradicted"),
+        ("worse", -1.0, 2.0, "no difference shown", "not shown"),
+        ("equal", -0.05, 0.09, "no difference shown", "holds"),
+        ("equal", -0.05, 0.2, "no difference shown", "not shown"),  # not shown to differ is not shown to be equal
+        ("equal", 0.02, 0.08, "better", "holds"),  # real, but smaller than matters
+        ("equal", 0.2, 0.3, "better", "contradicted"),
+    ],
+)
+def test_claims_are_judged_by_intervals(expected: str, low: float, high: float, verdict: str, standing: str) -> None:
+    claim = Claim("text", "a", expected, margin=0.1)  # type: ignore[arg-type]
+    assert standing_of(claim, _effect(low, high, verdict)) == standing
+
+
+def test_one_summary_tells_of_both_scales(tmp_path: Path, small_experiment: Experiment, done: list[Job]) -> None:
+    _run(small_experiment, tmp_path / "out")
+    _run(small_experiment, tmp_path / "out", scale="confirm")
+    results = gathered([tmp_path / "out"])
+    assert [result.scale for result in results] == ["screening", "confirm"]
+    written = write_summary(results, tmp_path / "page")
+    text = written[0].read_text()
+    assert "crops of 64²" in text
+    assert "crops of 128²" in text
+    assert text.count("A large change is worse.") == 2
+
+
+def test_folders_without_results_and_damaged_results_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
+        gathered([tmp_path / "absent"])
+    with pytest.raises(DataError, match=r"no results\.json"):
+        gathered([tmp_path])
+    (tmp_path / "results.json").write_text('{"format": 99}')
+    with pytest.raises(DataError, match="no result of an experiment"):
+        gathered([tmp_path])
