@@ -34,6 +34,7 @@ def leave_with(outcome: "Outcome", *, as_json: bool) -> int:
                 "aggregates": record.aggregates,
                 "missing": _missing(record),
                 "contact_sheet": None if outcome.sheet is None else str(outcome.sheet.resolve()),
+                "signatures": _signatures(outcome),
                 "resumed": outcome.stored,
             }
         )
@@ -56,12 +57,15 @@ def _print(outcome: "Outcome") -> None:
         _print_categories(title, outcome, categories, [metrics[name] for name in names])
         title = "all metrics (macro mean over categories; composites over the backgrounds)"
     rows = [_metric_row(metric, record.aggregates[metric["name"]]) for metric in document["metrics"]]
+    if outcome.protocol.judges_latents:  # its headline is one of two views, and the other one is no detail
+        rows += [row for metric in document["metrics"] for row in _other_views(outcome, metric)]
     print_table(title, ("metric", "value", "unit", "n", "state"), rows, caption=_caption(document))
     click.echo(f"protocol       {outcome.protocol.id}  {outcome.protocol.hash}")
     click.echo(f"signature      {record.signature}")
     click.echo(f"record         {record.path}")
     if outcome.sheet is not None:
         click.echo(f"contact sheet  {outcome.sheet}")
+    _print_signatures(outcome)
     if outcome.stored:
         click.echo("stored result of an earlier run; --fresh measures anew")
     for reason in document["incomplete_reasons"]:
@@ -70,6 +74,34 @@ def _print(outcome: "Outcome") -> None:
         click.echo(f"mend: {remedy}", err=True)
     for deviation in document.get("deviations", []):
         click.echo(f"deviation: {deviation}", err=True)
+
+
+def _print_signatures(outcome: "Outcome") -> None:
+    """Print which failures show and where; nothing where none does."""
+    from alphabench.tasks.diagnosis import shown_value
+
+    if outcome.diagnosis is None:
+        return
+    for name, places in outcome.diagnosis.signatures().items():
+        where = ", ".join(f"{found.category} ({shown_value(signature, found)})" for signature, found in places)
+        click.echo(f"diagnosis      {name} in {where}")
+        click.echo(f"               {places[0][0].meaning}")
+
+
+def _signatures(outcome: "Outcome") -> list[dict[str, Any]]:
+    if outcome.diagnosis is None:
+        return []
+    return [
+        {
+            "signature": name,
+            "category": found.category,
+            "measure": signature.measure,
+            "value": getattr(found, signature.measure),
+            "limit": signature.limit,
+        }
+        for name, places in outcome.diagnosis.signatures().items()
+        for signature, found in places
+    ]
 
 
 def _print_categories(title: str, outcome: "Outcome", categories: list[str], metrics: list[dict[str, Any]]) -> None:
@@ -105,6 +137,14 @@ def _metric_row(metric: dict[str, Any], headline: dict[str, Any]) -> tuple[str, 
     value = format_number(headline["value"], CATALOG[metric["name"]].decimals)
     count = "-" if headline["n"] is None else str(headline["n"])
     return name, value, shown_unit(metric["unit"]), count, metric["state"]
+
+
+def _other_views(outcome: "Outcome", metric: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
+    """Return a row for each view beside the headline's that has a value."""
+    headline = outcome.protocol.headline(metric["name"])
+    found = [item for item in metric.get("aggregates", []) if item["scope"] == "macro" and item["view"] != headline]
+    rows = [(_metric_row(metric, item), item["view"].removeprefix("set/")) for item in found]
+    return [(f"{row[0]}  {view}", row[1], row[2], row[3], row[4]) for row, view in rows]
 
 
 def _caption(document: Mapping[str, Any]) -> str:

@@ -20,10 +20,23 @@ CAPTION = 20
 FONT_SIZE = 13
 TITLE_SIZE = 19
 LIGHT, DARK = 0.93, 0.76
-INK, PALE, PAPER = (28, 28, 32), (112, 112, 120), (250, 250, 252)
+INK, PALE, PAPER, ALARM = (28, 28, 32), (112, 112, 120), (250, 250, 252), (176, 32, 24)
 
 Tile = Float[Tensor, "3 height width"]
 """One opaque picture in [0,1]."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line of text below a row.
+
+    Attributes:
+        text: what it says.
+        alarm: whether it is drawn to be noticed.
+    """
+
+    text: str
+    alarm: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,20 +46,28 @@ class SheetRow:
     Attributes:
         caption: text above the row.
         tiles: opaque pictures, `(3, height, width)` in [0,1], any size.
+        notes: lines below the row.
     """
 
     caption: str
     tiles: Sequence[Tile]
+    notes: Sequence[Note] = ()
+
+    @property
+    def height(self) -> int:
+        """Return its pixels on the sheet, with the gap below it."""
+        notes = len(self.notes) * CAPTION + GAP if self.notes else 0
+        return CAPTION + TILE + GAP + notes
 
 
 def contact_sheet(title: str, subtitle: str, columns: Sequence[str], rows: Sequence[SheetRow]) -> bytes:
-    """Return a PNG file with one caption a row and one title a column.
+    """Return a PNG file with one caption a row, its notes below it, and one title a column.
 
     Each picture is scaled to fit a tile of `TILE` pixels, its sides in proportion.
     """
     width = 2 * MARGIN + len(columns) * TILE + (len(columns) - 1) * GAP
     top = MARGIN + TITLE_SIZE + 2 * CAPTION + GAP
-    height = top + len(rows) * (CAPTION + TILE + GAP) + MARGIN
+    height = top + sum(row.height for row in rows) + MARGIN
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     small, large = ImageFont.load_default(FONT_SIZE), ImageFont.load_default(TITLE_SIZE)
@@ -55,14 +76,19 @@ def contact_sheet(title: str, subtitle: str, columns: Sequence[str], rows: Seque
     lefts = [MARGIN + index * (TILE + GAP) for index in range(len(columns))]
     for left, column in zip(lefts, columns, strict=True):
         draw.text((left, top - CAPTION), column, INK, font=small)
-    for index, row in enumerate(rows):
-        upper = top + index * (CAPTION + TILE + GAP)
+    upper = top
+    for row in rows:
         caption = _fitted(draw, _drawable(row.caption), width - 2 * MARGIN, small)
         draw.text((MARGIN, upper + 2), caption, PALE, font=small)
         for left, tile in zip(lefts, row.tiles, strict=True):
             picture = _picture(tile)
             offset = ((TILE - picture.width) // 2, (TILE - picture.height) // 2)
             sheet.paste(picture, (left + offset[0], upper + CAPTION + offset[1]))
+        for index, note in enumerate(row.notes):
+            text = _fitted(draw, _drawable(note.text), width - 2 * MARGIN, small)
+            place = (MARGIN, upper + CAPTION + TILE + GAP // 2 + index * CAPTION)
+            draw.text(place, text, ALARM if note.alarm else INK, font=small)
+        upper += row.height
     buffer = io.BytesIO()
     sheet.save(buffer, format="PNG")
     return buffer.getvalue()

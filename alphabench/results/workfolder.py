@@ -14,7 +14,7 @@ from alphabench.results.request import RunRequest
 REQUEST, STARTS, LOCK = "request.json", "starts.json", "lock"
 PARTS, FEATURES, PREDICTIONS = "parts", "features", "predictions"
 RECORD, RECORD_TEMPORARY, RECORD_OLD = "record", ".record.tmp", ".record.old.tmp"
-PAGES = ("contact_sheet.png", "report.html", "run.log")
+PAGES = ("contact_sheet.png", "diagnosis.json", "report.html", "run.log")
 RUNS = Path("runs")
 
 _OURS = {

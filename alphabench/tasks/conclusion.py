@@ -1,4 +1,4 @@
-"""From the store to the record: set metrics, averages, provenance, contact sheet."""
+"""From the store to the record: set metrics, averages, provenance, diagnosis, contact sheet."""
 
 import contextlib
 import statistics
@@ -19,6 +19,7 @@ from alphabench.results.record import build_record, record_files
 from alphabench.results.request import RunRequest
 from alphabench.results.store import RunStore
 from alphabench.runtime import peak_memory_bytes, world
+from alphabench.tasks.diagnosis import PAGE, PERCEPTUAL, Diagnosis, diagnose
 from alphabench.tasks.job import Job
 from alphabench.tasks.scorers import Scorer, set_values
 from alphabench.tasks.sheet import draw_sheet, mean_over_views
@@ -37,7 +38,7 @@ class Timing:
 
 
 def conclude(job: Job, request: RunRequest, store: RunStore, scorer: Scorer, timing: Timing) -> None:
-    """Write the contact sheet and the record of a run whose samples are all stored.
+    """Write the diagnosis, the contact sheet and the record of a run whose samples are all stored.
 
     Raises:
         DataError: the record cannot be written.
@@ -68,7 +69,10 @@ def conclude(job: Job, request: RunRequest, store: RunStore, scorer: Scorer, tim
         incomplete=_absent(job),
         notes=_notes(job, merged),
     )
-    _draw(job, store, merged)  # first, so that a finished record never lacks its sheet
+    # First, so that a finished record never lacks its pages.
+    if (diagnosis := _diagnosis(job, merged)) is not None:
+        store.write_page(PAGE, diagnosis.to_json())
+    _draw(job, store, merged, diagnosis)
     store.finish(record_files(document), parquet)
 
 
@@ -134,16 +138,42 @@ def _header(path: Path, job: Job) -> ImageFacts | None:
     return None
 
 
-def _draw(job: Job, store: RunStore, merged: Merged) -> None:
-    """Write the contact sheet, unless the protocol has no metric that could choose the samples."""
-    metric = next((name for name in PRIMARY if name in job.protocol.metrics), None)
-    if metric is None:
-        return
-    views = frozenset(job.protocol.derived_views(metric).get(job.protocol.headline(metric), ()))
+def _over_backgrounds(job: Job, merged: Merged, metric: str | None) -> dict[str, list[float]]:
+    """Return the values of each sample over the backgrounds that the metric's headline averages."""
     values: dict[str, list[float]] = {}
+    if metric is None:
+        return values
+    views = frozenset(job.protocol.derived_views(metric).get(job.protocol.headline(metric), ()))
     for sample, _, view, name, value in merged.rows:
         if name == metric and view in views:
             values.setdefault(sample, []).append(value)
+    return values
+
+
+def _diagnosis(job: Job, merged: Merged) -> Diagnosis | None:
+    primary = _primary(job)
+    present = {row[3] for row in merged.rows}
+    perceptual = next((name for name in PERCEPTUAL if name in present), None)
+    errors = {
+        sample: statistics.fmean(10 ** (-value / 10) for value in values)
+        for sample, values in _over_backgrounds(job, merged, primary).items()
+    }
+    distances = {
+        sample: statistics.fmean(values) for sample, values in _over_backgrounds(job, merged, perceptual).items()
+    }
+    return diagnose(job.groups, merged.facts, errors, distances, perceptual)
+
+
+def _primary(job: Job) -> str | None:
+    return next((name for name in PRIMARY if name in job.protocol.metrics), None)
+
+
+def _draw(job: Job, store: RunStore, merged: Merged, diagnosis: Diagnosis | None) -> None:
+    """Write the contact sheet, unless the protocol has no metric that could choose the samples."""
+    metric = _primary(job)
+    if metric is None:
+        return
+    values = _over_backgrounds(job, merged, metric)
     info = job.judged.info
     sheet = draw_sheet(
         f"{info.org}/{info.name} on {job.data.manifest.id}",
@@ -151,6 +181,7 @@ def _draw(job: Job, store: RunStore, merged: Merged) -> None:
         job.data,
         mean_over_views(values, job.protocol.mean_cap(metric)),
         lambda sample: _prediction(job, store, sample),
+        diagnosis,
     )
     store.write_page(SHEET, sheet)
 

@@ -17,12 +17,13 @@ from alphabench.image.types import AnyCodes
 from alphabench.models.spec import ModelInfo
 from alphabench.results.document import validate_model
 from alphabench.results.parts import Part
-from alphabench.results.record import load_record
+from alphabench.results.record import Record, load_record
 from alphabench.results.request import RunRequest, model_document
 from alphabench.results.store import RunStore
 from alphabench.results.workfolder import default_folder
 from alphabench.runtime import World, scoring_device, set_determinism, world
 from alphabench.tasks.conclusion import SHEET, Timing, conclude
+from alphabench.tasks.diagnosis import read_diagnosis, sample_faults
 from alphabench.tasks.interrupt import interruptible
 from alphabench.tasks.job import Job, Outcome, Report
 from alphabench.tasks.scorers import Scorer, make_scorer
@@ -57,7 +58,7 @@ def execute(job: Job, report: Report) -> Outcome:
     validate_model(request.model)
     folder = job.out or default_folder(request)
     _refuse_nesting(folder, job)
-    scorer = make_scorer(job.protocol, scoring_device(job.device), job.pairing)
+    scorer = make_scorer(job.protocol, scoring_device(job.device), job.pairing, job.judged)
     store = RunStore(
         folder,
         request,
@@ -85,7 +86,7 @@ def execute(job: Job, report: Report) -> Outcome:
         finished = store.finished
         assert finished is not None
         record = load_record(finished, protocol=job.protocol)
-        return Outcome(record, job.protocol, store.folder, _sheet_of(folder), stored=False)
+        return _outcome(job, store, record, stored=False)
 
 
 def _refuse_nesting(folder: Path, job: Job) -> None:
@@ -133,7 +134,7 @@ def _stored(job: Job, store: RunStore, scorer: Scorer) -> Outcome | None:
     lacking = {item["name"] for item in record.document["metrics"] if item["state"] == "unavailable"}
     if not record.complete and (store.done < len(job.samples) or lacking - set(scorer.unavailable)):
         return None
-    return Outcome(record, job.protocol, store.folder, _sheet_of(store.folder), stored=True)
+    return _outcome(job, store, record, stored=True)
 
 
 def run_request(job: Job) -> RunRequest:
@@ -183,6 +184,7 @@ def _work(job: Job, store: RunStore, scorer: Scorer, place: World, clock: _Clock
             hashes = _save(job, store, chosen, predictions)
             scoring = time.perf_counter()
             scores = scorer.score(chosen, predictions, references)
+            facts = _with_faults(job, facts, predictions, references)
             clock.score += time.perf_counter() - scoring
             store.append(_part(job, indices, chosen, scores, hashes, facts))
             clock.samples += [(time.perf_counter() - started) / len(indices)] * len(indices)
@@ -233,6 +235,31 @@ def _part(
     )
 
 
-def _sheet_of(folder: Path) -> Path | None:
-    path = folder / SHEET
-    return path if path.is_file() else None
+def _with_faults(
+    job: Job,
+    facts: Sequence[Mapping[str, Any]],
+    predictions: Sequence[AnyCodes | None],
+    references: Sequence[AnyCodes],
+) -> list[dict[str, Any]]:
+    """Return the facts with each sample's faults, measured while both images are in memory.
+
+    Where position joins the files, a prediction may belong to another reference: nothing is diagnosed there.
+    """
+    if job.pairing is not None:
+        return [dict(fact) for fact in facts]
+    return [
+        {**fact, **sample_faults(prediction, reference)}
+        for fact, prediction, reference in zip(facts, predictions, references, strict=True)
+    ]
+
+
+def _outcome(job: Job, store: RunStore, record: Record, *, stored: bool) -> Outcome:
+    sheet = store.folder / SHEET
+    return Outcome(
+        record,
+        job.protocol,
+        store.folder,
+        sheet if sheet.is_file() else None,
+        stored=stored,
+        diagnosis=read_diagnosis(store.folder),
+    )

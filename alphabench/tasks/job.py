@@ -11,6 +11,7 @@ from alphabench.data.dataset import DataSet
 from alphabench.data.manifest import Sample
 from alphabench.protocols import Protocol
 from alphabench.results.record import Record
+from alphabench.tasks.diagnosis import Diagnosis
 from alphabench.tasks.judged import Judged
 from alphabench.tasks.paper_pairing import PaperPairing
 
@@ -79,6 +80,7 @@ class Outcome:
         folder: its work folder.
         sheet: its contact sheet, or None where none could be drawn.
         stored: the record was there already; nothing was computed.
+        diagnosis: what is wrong with the predictions, or None where that was not looked for.
     """
 
     record: Record
@@ -86,3 +88,4 @@ class Outcome:
     folder: Path
     sheet: Path | None
     stored: bool
+    diagnosis: Diagnosis | None = None

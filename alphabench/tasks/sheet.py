@@ -1,5 +1,6 @@
-"""The contact sheet of a run: for each category the worst and the median sample, to look at."""
+"""The contact sheet of a run: for each category the worst and the median sample, and what is wrong with it."""
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from alphabench.image.backgrounds import canonical_tensor
 from alphabench.image.codec import to_float
 from alphabench.image.compositing import composite_over
 from alphabench.image.contact_sheet import (
+    Note,
     SheetRow,
     Tile,
     alpha_as_grey,
@@ -22,6 +24,7 @@ from alphabench.image.contact_sheet import (
 )
 from alphabench.image.types import Codes
 from alphabench.protocols import Protocol
+from alphabench.tasks.diagnosis import Diagnosis, described, shown_value
 
 COLUMNS = (
     "reference",
@@ -41,7 +44,14 @@ Means = Mapping[str, float]
 """The headline value of each sample."""
 
 
-def draw_sheet(title: str, protocol: Protocol, data: DataSet, means: Means, read: Callable[[Sample], Codes]) -> bytes:
+def draw_sheet(
+    title: str,
+    protocol: Protocol,
+    data: DataSet,
+    means: Means,
+    read: Callable[[Sample], Codes],
+    diagnosis: Diagnosis | None = None,
+) -> bytes:
     """Return the contact sheet of a run as the bytes of a PNG file.
 
     Args:
@@ -50,9 +60,15 @@ def draw_sheet(title: str, protocol: Protocol, data: DataSet, means: Means, read
         data: the references.
         means: the primary metric of each sample, averaged over the backgrounds; dB or another unit.
         read: returns the prediction for a sample.
+        diagnosis: what is wrong in each category, written under its pictures.
     """
     chosen = choose(data.manifest.samples, means)
     rows = [_row(sample, place, means[sample.id], data.read(sample), read(sample)) for sample, place in chosen]
+    if diagnosis is not None:
+        for index, (sample, _) in enumerate(chosen):
+            last = index + 1 == len(chosen) or chosen[index + 1][0].category != sample.category
+            if last:
+                rows[index] = dataclasses.replace(rows[index], notes=_notes(diagnosis, sample.category))
     subtitle = f"{protocol.id}; worst and median image of each category by mean PSNR over the backgrounds"
     return contact_sheet(title, subtitle, COLUMNS, rows)
 
@@ -76,6 +92,21 @@ def mean_over_views(rows: Mapping[str, Sequence[float]], cap: float | None) -> d
     """Return the mean value of each sample, infinities capped."""
     limit = math.inf if cap is None else cap
     return {sample: statistics.fmean(min(value, limit) for value in values) for sample, values in rows.items()}
+
+
+def _notes(diagnosis: Diagnosis, category: str) -> list[Note]:
+    """Return the numbers of a category, and each signature that it shows."""
+    found = diagnosis.of(category)
+    if found is None:
+        return []
+    notes = [Note(f"{category}, {found.samples} images: {described(found)}")]
+    for name, places in diagnosis.signatures().items():
+        notes += [
+            Note(f"{name}: {shown_value(signature, place)}", alarm=True)
+            for signature, place in places
+            if place.category == category
+        ]
+    return notes
 
 
 def _row(sample: Sample, place: str, value: float, reference: Codes, prediction: Codes) -> SheetRow:
