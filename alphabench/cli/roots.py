@@ -4,21 +4,21 @@ from pathlib import Path
 
 import click
 
-DEFAULT_ROOTS = ("leaderboard", "runs")
+from alphabench.leaderboard.places import default_roots
 
 roots_option = click.option(
     "--root",
     "roots",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="Folder of runs or records; may be repeated  [default: ./leaderboard and ./runs]",
+    help="Store, or folder of runs; may be repeated  [default: ./leaderboard, else the shipped records; and ./runs]",
 )
 
 
 def chosen_roots(context: click.Context, roots: tuple[Path, ...]) -> tuple[Path, ...]:
     """Return the folders that were named, before or after a subcommand's name, else the default ones present."""
     given = (*(context.parent.params.get("roots", ()) if context.parent else ()), *roots)
-    return given or tuple(Path(name) for name in DEFAULT_ROOTS if Path(name).is_dir())
+    return given or default_roots()
 
 
 def wants_json(context: click.Context, *, as_json: bool) -> bool:

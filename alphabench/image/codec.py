@@ -48,6 +48,7 @@ __all__ = [
     "dequantise",
     "encode_png",
     "encode_webp",
+    "encode_webp_lossless",
     "quantise",
     "read_facts",
     "read_rgba",
@@ -205,6 +206,11 @@ def write_png(path: Path, codes: Codes, *, text: Mapping[str, str] | None = None
 def encode_webp(codes: Codes, quality: int) -> bytes:
     """Return a lossy WebP file, colour and alpha both at `quality` (0 to 100)."""
     return _encoded(codes, "WEBP", quality=quality, alpha_quality=quality, lossless=False)
+
+
+def encode_webp_lossless(codes: Codes) -> bytes:
+    """Return a lossless WebP file: `decode_webp` gives the codes back, colour under alpha 0 too."""
+    return _encoded(codes, "WEBP", lossless=True, exact=True, quality=100, method=4)
 
 
 def decode_webp(data: bytes) -> Codes:

@@ -10,7 +10,8 @@ from typing import Any
 
 from alphabench.errors import DataError, DiskFullError, IncompleteError
 from alphabench.protocols import list_protocols
-from alphabench.results.document import FILE, document_bytes, read_document
+from alphabench.results.canonical import parse_json
+from alphabench.results.document import FILE, document_bytes, read_document, record_id
 from alphabench.results.durable import NO_SPACE, replace_folder, write_durably
 from alphabench.results.lock import folder_lock
 from alphabench.results.record import ROWS_FILE, Record, load_record
@@ -132,11 +133,17 @@ def _copy(record: Record, folder: Path) -> Added:
             f"the rows of the record {record.id} changed while they were read",
             remedy="Repeat the command once nothing writes to its folder.",
         )
+    stated = parse_json((record.path / FILE).read_bytes(), name=str(record.path / FILE))
+    if record_id(stated) != record.id:
+        raise DataError(
+            f"the record {record.id} changed while it was read",
+            remedy="Repeat the command once nothing writes to its folder.",
+        )
     temporary, target = folder / f".{record.id}.tmp", folder / record.id
     temporary.mkdir()
     try:
         write_durably(temporary / ROWS_FILE, rows)
-        write_durably(temporary / FILE, document_bytes(record.document))
+        write_durably(temporary / FILE, document_bytes(stated))  # as written: never in a newer schema
         replace_folder(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -58,7 +58,7 @@ def resample(
     weights = np.array([1 / sizes[category] for category in categories])
     generator = _generator(seed)
     total = np.zeros((len(values), draws))
-    for members in _groups(sizes):
+    for members in resampling_groups(sizes):
         chosen = [index for index, category in enumerate(categories) if category in members]
         total += len(chosen) * _group_means(generator, values[:, chosen] * weights[chosen], draws)
     alone = {}
@@ -86,7 +86,7 @@ def standard_error(categories: Sequence[str], values: Floats) -> Floats | None:
     sizes = Counter(categories)
     weights = np.array([1 / sizes[category] for category in categories])
     variance = np.zeros(len(values))
-    for members in _groups(sizes):
+    for members in resampling_groups(sizes):
         chosen = [index for index, category in enumerate(categories) if category in members]
         variance += len(chosen) * (values[:, chosen] * weights[chosen]).var(axis=1, ddof=1)
     return np.sqrt(variance) / len(sizes)
@@ -103,8 +103,12 @@ def _generator(seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(seed))
 
 
-def _groups(sizes: Mapping[str, int]) -> list[tuple[str, ...]]:
-    """Return the categories that are resampled together, in order of their first name."""
+def resampling_groups(sizes: Mapping[str, int]) -> list[tuple[str, ...]]:
+    """Return the categories that are resampled together, in order of their first name.
+
+    Args:
+        sizes: images of each category; two images or more in all.
+    """
     single = sorted(category for category in sizes if sizes[category] == 1)
     groups = [(category,) for category in sizes if sizes[category] > 1]
     if len(single) == 1:

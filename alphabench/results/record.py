@@ -184,7 +184,7 @@ def load_record(path: str | Path, *, protocol: Protocol | None = None, thorough:
     Raises:
         DataError: a file cannot be read, was edited, or disagrees with another; the message says where.
     """
-    folder = _record_folder(Path(path).absolute())
+    folder = record_folder(Path(path).absolute())
     document = read_document(folder / FILE)
     check_place(folder, document)
     stated = document["samples"]
@@ -234,7 +234,8 @@ def record_files(document: Mapping[str, Any]) -> bytes:
     return document_bytes(document)
 
 
-def _record_folder(path: Path) -> Path:
+def record_folder(path: Path) -> Path:
+    """Return the folder of the record that `path` names: a run's folder, its record folder, or a `record.json`."""
     if path.name == FILE:
         return path.parent
     inside = path / workfolder.RECORD

@@ -95,6 +95,15 @@ def read_parquet(data: bytes, *, name: str, max_rows: int = MAX_ROWS) -> tuple[l
     Raises:
         DataError: it is not Parquet, has other columns or types, too many rows or too long names.
     """
+    table = read_arrow(data, name=name, max_rows=max_rows)
+    columns = table.to_pydict()
+    rows = list(zip(*(columns[field] for field in (*COLUMNS, "value")), strict=True))
+    footer = {key.decode(): value for key, value in (table.schema.metadata or {}).items()}
+    return rows, footer
+
+
+def read_arrow(data: bytes, *, name: str, max_rows: int = MAX_ROWS) -> Any:
+    """Return a Parquet file of rows as a pyarrow table; arguments and errors are those of `read_parquet`."""
     remedy = "Take the file from its source again, or repeat the run that made it."
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
@@ -107,12 +116,9 @@ def read_parquet(data: bytes, *, name: str, max_rows: int = MAX_ROWS) -> tuple[l
             raise DataError(f"the column 'value' of {name} is not float64", remedy=remedy)
         if count > max_rows:
             raise DataError(f"{name} says that it has {count} rows, more than {max_rows}", remedy=remedy)
-        columns = file.read(use_threads=False).to_pydict()
+        return file.read(use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{name} cannot be read as Parquet: {error}", remedy=remedy) from error
-    rows = list(zip(*(columns[field] for field in (*COLUMNS, "value")), strict=True))
-    footer = {key.decode(): value for key, value in (schema.metadata or {}).items()}
-    return rows, footer
 
 
 def _checked(row: Row, infinite: Collection[str]) -> Row:

@@ -236,7 +236,7 @@ def test_leaderboard_orders_records_and_shows_latent_numbers(
     data = data_folder()
     for model in ("blank", "identity", "opaque"):
         run("reconstruct", "--model", model, "--data", data, "--protocol", small_protocol)
-    code, document = run_json("leaderboard")
+    code, document = run_json("leaderboard", "--root", "runs")
     assert code == 0
     (table,) = document["tables"]
     assert table["records"][0]["model"] == "identity"

@@ -136,6 +136,12 @@ def write_record(
     return folder
 
 
+@pytest.fixture(scope="session")
+def writer() -> MakeRecord:
+    """Return the maker of records for fixtures that outlive a test: `writer(folder, **settings)`."""
+    return write_record
+
+
 @pytest.fixture
 def make_record(tmp_path: Path) -> MakeRecord:
     """Return a maker of records: `make_record(name, **settings)` gives the folder."""
