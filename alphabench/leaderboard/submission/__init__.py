@@ -1,0 +1,1 @@
+"""Submissions: packs that strangers send, checked and measured again without running anything of theirs."""
