@@ -6,13 +6,16 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alphabench.data.folder import list_folder, manifest_of_folder
 from alphabench.data.manifest import Manifest, Sample, manifest_folder
 from alphabench.data.manifest_file import load_manifest, nearest
 from alphabench.errors import DataError, UsageError
-from alphabench.image.types import Codes
 from alphabench.runtime import cache_dir
+
+if TYPE_CHECKING:
+    from alphabench.image.types import Codes
 
 EMBEDDED = {"alpha-mini": Path(__file__).parent / "mini" / "images"}
 DATA_VARIABLE = "ALPHABENCH_DATA"
@@ -98,7 +101,7 @@ class DataSet:
         """Return where the image of a sample lies."""
         return self.root / sample.path
 
-    def read(self, sample: Sample) -> Codes:
+    def read(self, sample: Sample) -> "Codes":
         """Return the 8-bit codes `(4, height, width)` of a sample, decoded from the bytes that were checked.
 
         Raises:
