@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from alphabench.cli.experiment_compare import compare
 from alphabench.cli.output import emit_json, json_option, print_table, progress
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
 @click.group()
 def experiment() -> None:
     """Ablations: arms and seeds from a TOML file, trained, judged, compared in pairs."""
+
+
+experiment.add_command(compare)
 
 
 @experiment.command()
@@ -81,9 +85,11 @@ def run(
 @experiment.command("list")
 @json_option
 def list_(*, as_json: bool) -> None:
-    """List the installed experiments."""
+    """List the installed experiments, and the comparisons of finished checkpoints."""
+    from alphabench.experiments.comparison_plan import list_comparisons, read_comparison
     from alphabench.experiments.plan import list_experiments, read_experiment
 
+    pairs = [read_comparison(path) for path in list_comparisons().values()]
     found = [read_experiment(path) for path in list_experiments().values()]
     if as_json:
         emit_json(
@@ -98,12 +104,16 @@ def list_(*, as_json: bool) -> None:
                         "scales": list(item.scales),
                     }
                     for item in found
-                ]
+                ],
+                "comparisons": [{"name": item.name, "title": item.title, "arms": item.arm_names} for item in pairs],
             }
         )
         return
     rows = [(item.name, item.title, item.recipe, ", ".join(arm.name for arm in item.arms)) for item in found]
     print_table("experiments", ("name", "question", "recipe", "arms"), rows, right=4)
+    if pairs:
+        lines = [(item.name, item.title, ", ".join(item.arm_names)) for item in pairs]
+        print_table("comparisons (alphabench experiment compare)", ("name", "question", "arms"), lines, right=3)
 
 
 @experiment.command()

@@ -71,7 +71,7 @@ def conduct_comparison(
         raise UsageError(
             f"{comparison.name} has no arm called {unknown[0]!r}", remedy=f"Arms: {', '.join(comparison.arm_names)}."
         )
-    folders = {arm.name: folder for arm in comparison.arms if (folder := _folder_of(arm, weights)) is not None}
+    folders = {arm.name: _folder_of(arm, weights) for arm in comparison.arms if _is_there(arm, weights)}
     if comparison.base not in folders or len(folders) < 2:
         raise UsageError(
             f"{comparison.name} needs checkpoints for {comparison.base!r} and at least one other arm",
@@ -92,7 +92,8 @@ def conduct_comparison(
     result = dataclasses.replace(
         result,
         setting={
-            "line": f"finished checkpoints, {labour.threads} CPU thread(s), device {labour.device}",
+            "line": "finished checkpoints",
+            "timing": f"device {labour.device}, {labour.threads} CPU thread{'s' if labour.threads > 1 else ''}",
             "judged": {judged.name: judged.folder or judged.data for judged in comparison.judged},
             "arms": facts,
             "main_set": comparison.main_set.name,
@@ -114,13 +115,13 @@ def command_of(comparison: Comparison, weights: Mapping[str, Path]) -> str:
     return f"{shlex.join(words)} --out DIR"
 
 
-def facts_of(info: ModelInfo, folder: Path) -> dict[str, Any]:
+def facts_of(info: ModelInfo, folder: Path | None) -> dict[str, Any]:
     """Return what must be equal for a fair pair, as far as model and checkpoint folder say it.
 
     Raises:
         DataError: the recipe beside the weights is no TOML.
     """
-    path = folder / SETTINGS_FILE
+    path = Path() if folder is None else folder / SETTINGS_FILE
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -143,11 +144,11 @@ def facts_of(info: ModelInfo, folder: Path) -> dict[str, Any]:
         "passes of the decoder": config.get("ensemble"),
         "weights SHA-256": ", ".join(f"{role} {digest[:12]}" for role, digest, _ in info.checkpoints),
     }
-    return {key: value for key, value in facts.items() if value is not None}
+    return {key: value for key, value in facts.items() if value not in (None, "")}
 
 
 def judge_arm(
-    comparison: Comparison, model: str, folder: Path, images: Path, device: str, threads: int
+    comparison: Comparison, model: str, folder: Path | None, images: Path, device: str, threads: int
 ) -> Judged:
     """Do the work of one arm; this is what its process runs."""
     import torch
@@ -172,17 +173,24 @@ def judge_arm(
         return Judged(fault=(type(error), error.message, error.remedy))
 
 
+def _is_there(arm: GivenArm, weights: Mapping[str, Path]) -> bool:
+    return arm.weights == "bundled" or arm.name in weights
+
+
 def _folder_of(arm: GivenArm, weights: Mapping[str, Path]) -> Path | None:
-    if arm.name in weights:
-        return weights[arm.name]
-    return model_spec(arm.model).weights if arm.weights == "bundled" else None
+    """Return the arm's checkpoint; None for a model that has no weights at all."""
+    return weights[arm.name] if arm.name in weights else model_spec(arm.model).weights
 
 
-def _job(comparison: Comparison, arm: GivenArm, folder: Path, labour: Labour) -> Job:
+def _job(comparison: Comparison, arm: GivenArm, folder: Path | None, labour: Labour) -> Job:
     """Return the arm's job, whose address knows the weights and all that its numbers depend on."""
-    if not folder.is_dir():
-        raise DataError(f"there is no checkpoint folder {folder}", remedy="Train it, or name another --checkpoint.")
-    files = {path.name: sha256_of(path) for path in sorted(folder.glob("*")) if path.is_file()}
+    if folder is not None and not folder.is_dir():
+        raise DataError(
+            f"{arm.name}: there is no checkpoint folder {folder}",
+            remedy=f"Train it, or name another one by --checkpoint {arm.name}=FOLDER.",
+        )
+    paths = [] if folder is None else sorted(path for path in folder.glob("*") if path.is_file())
+    files = {path.name: sha256_of(path) for path in paths}
     document = {
         "version": VERSION,
         "model": arm.model,
@@ -196,7 +204,7 @@ def _job(comparison: Comparison, arm: GivenArm, folder: Path, labour: Labour) ->
 
 
 def _judge_apart(
-    comparison: Comparison, arm: GivenArm, folder: Path, job: Job, root: Path, labour: Labour
+    comparison: Comparison, arm: GivenArm, folder: Path | None, job: Job, root: Path, labour: Labour
 ) -> None:
     """Judge an arm in a fresh process, so that its memory is its own, and store what came of it."""
     task = (comparison, arm.model, folder, data_root({}), labour.device, labour.threads)

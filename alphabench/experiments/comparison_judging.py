@@ -1,6 +1,7 @@
 """Judge one finished checkpoint: rows by set, category and region, its cost, and what it left of its RGB parent."""
 
 import contextlib
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from alphabench.image.codec import quantise, to_float
 from alphabench.image.compositing import composite, composite_over
 from alphabench.image.regions import regions
 from alphabench.image.types import Rgba
+from alphabench.metrics.catalog import CATALOG
 from alphabench.metrics.closed_form import psnr_from_mse
 from alphabench.models.contract import HarmlessnessProbe, Reconstructor
 from alphabench.tasks.harmlessness import measured as measured_latents
@@ -117,7 +119,7 @@ def cost_of(model: Reconstructor, pictures: Sequence[Rgba], device: str) -> Mapp
     return numbers
 
 
-def harmlessness_of(model: Reconstructor, judged: JudgedSet, data_root: Path, device: str) -> Mapping[str, float]:
+def harmlessness_of(model: Reconstructor, judged: JudgedSet, data_root: Path, device: str) -> dict[str, float]:
     """Return the means of the harmlessness metrics on opaque images; none where the model has no RGB parent."""
     if not isinstance(model, HarmlessnessProbe):
         return {}
@@ -129,7 +131,9 @@ def harmlessness_of(model: Reconstructor, judged: JudgedSet, data_root: Path, de
         with torch.inference_mode():
             found = measured_latents(model.probe(opaque.to(device)))
         for name, value in found.items():
-            columns.setdefault(name, []).append(min(float(value), PSNR_CAP))
+            limit = PSNR_CAP if CATALOG[name].unit == "dB" else math.inf
+            if not math.isnan(number := float(value)):  # else it does not apply to this image
+                columns.setdefault(name, []).append(min(number, limit))
     return {name: statistics.fmean(values) for name, values in columns.items()}
 
 

@@ -62,6 +62,12 @@ _RUN = (
     Measure("latent_mean", "", None, 4, "mean of the latents of training images"),
     Measure("latent_std", "", None, 4, "standard deviation of the latents of training images"),
     Measure("training_seconds", "s", None, 1, "wall time of the training, setting up included"),
+    Measure("seconds_per_image", "s", False, 3, "wall time of one reconstruction"),
+    Measure("memory_per_image", "MiB", False, 0, "memory that one reconstruction takes beside the model"),
+    _of_catalog("harm_psnr", "the RGB parent's decodes of the old and the new latent against each other"),
+    _of_catalog("harm_drop", "PSNR that the RGB parent's decode loses by the new latent"),
+    _of_catalog("latent_shift", "change of the latent in spreads of the old one"),
+    _of_catalog("posterior_kl", "divergence of the new posterior from the old, per latent number"),
 )
 
 MEASURES: Mapping[str, Measure] = {measure.name: measure for measure in (*_IMAGE, *_RUN)}

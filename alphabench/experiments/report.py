@@ -89,6 +89,8 @@ class Result:
     def setting_line(self) -> str:
         """Return scale, crop, batch, steps and seeds in one line, for the head of every table."""
         facts = self.setting
+        if "line" in facts:  # nothing was trained
+            return str(facts["line"])
         seeds = ", ".join(map(str, facts["seeds"]))
         parts = (f"crops of {facts['crop']}", f"batch {facts['batch']}", f"{facts['steps']} steps", f"seeds {seeds}")
         return f"{self.scale} scale: {', '.join(parts)}"

@@ -95,7 +95,7 @@ def published_tables(
         return []
     mapping = _mapping(files[0].parent / MAPPING)
     wanted = MEAN if background is not None and background.startswith("mean") else background
-    groups: dict[tuple[str, ...], list[Mapping[str, str]]] = {}
+    groups: dict[tuple[str, str, str, str, str], list[Mapping[str, str]]] = {}
     for path in files:
         for line in _lines(path):
             ours = _ours(mapping, line)

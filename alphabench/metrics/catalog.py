@@ -13,11 +13,21 @@ from typing import Any, Literal
 
 from alphabench.errors import UsageError
 
-Need = Literal["reference", "text", "set", "weights", "trimap", "reconstructor"]
+Need = Literal["reference", "text", "set", "weights", "trimap", "reconstructor", "parent"]
 View = Literal[
-    "composite", "texture", "alpha", "straight-rgb", "worst-solid", "adversarial", "pair", "set", "prediction"
+    "composite",
+    "texture",
+    "alpha",
+    "straight-rgb",
+    "worst-solid",
+    "adversarial",
+    "pair",
+    "set",
+    "prediction",
+    "opaque",
+    "transparent",
 ]
-Takes = Literal["rgba", "rgb", "rgb8", "alpha", "image", "features"]
+Takes = Literal["rgba", "rgb", "rgb8", "alpha", "image", "features", "latents"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,7 @@ class Metric:
         needs: what besides the prediction it needs.
         function: `module:function`, imported by `resolve`.
         takes: what its image arguments are: straight RGBA, opaque RGB, 8-bit RGB codes, alpha, any image,
-            or features of a network.
+            features of a network, or latents of a model and of its RGB parent.
         views: the groups of views it may be asked on.
         decimals: digits after the point worth showing; stored values are never rounded.
         scale: tables may show the value times this, with as many digits fewer, and then say so.
@@ -188,6 +198,24 @@ def _free(
     )  # fmt: skip
 
 
+def _harm(
+    name: str,
+    function: str,
+    summary: str,
+    *,
+    takes: Takes = "latents",
+    better: bool = _DOWN,
+    unit: str = "1",
+    limits: tuple[float, float] = _POSITIVE,
+    decimals: int = 5,
+    symmetric: bool = False,
+) -> Metric:
+    return _entry(
+        name, function, summary, better=better, takes=takes, views=("opaque", "transparent"), limits=limits,
+        unit=unit, needs=("parent",), decimals=decimals, symmetric=symmetric,
+    )  # fmt: skip
+
+
 _METRICS: tuple[Metric, ...] = (
     _psnr(
         "psnr", "pixel:psnr", "Peak signal-to-noise ratio without epsilon.",
@@ -311,6 +339,26 @@ _METRICS: tuple[Metric, ...] = (
         "clipscore", "clipscore:clipscore", "How well an opaque image fits its text, CLIP ViT-B/32.", better=_UP,
         takes="rgb", views=("composite",), limits=(0.0, 2.5), needs=("text", "weights"), decimals=4,
         symmetric=False,
+    ),
+    _harm(
+        "harm_psnr", "harmlessness:harm_psnr", "PSNR of the RGB parent's decodes of the old and the new latent.",
+        takes="rgb", better=_UP, unit="dB", limits=_ANY, decimals=3, symmetric=True,
+    ),
+    _harm(
+        "harm_drop", "harmlessness:harm_drop", "PSNR that the RGB parent's decode loses by the new latent.",
+        takes="rgb", unit="dB", limits=_ANY, decimals=3,
+    ),
+    _harm(
+        "latent_shift", "latents:latent_shift", "Size of the new latent's change in spreads of the old latent.",
+    ),
+    _harm(
+        "posterior_kl", "latents:posterior_kl", "Divergence of the new posterior from the old, per latent number.",
+        unit="nat",
+    ),
+    _entry(
+        "latent_kl", "latents:latent_kl", "Divergence of Gaussian fits of new and old latents, per channel.",
+        better=_DOWN, takes="latents", views=("set", "opaque", "transparent"), kind="set", needs=("set", "parent"),
+        unit="nat", symmetric=False,
     ),
 )  # fmt: skip
 

@@ -1,9 +1,18 @@
-"""What a model must offer to be judged: a reconstructor takes RGBA images and gives them back."""
+"""What a model must offer to be judged: a reconstructor takes RGBA images and gives them back.
 
+`HarmlessnessProbe` is an offer beside it, for models that were made from an RGB autoencoder.
+"""
+
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from alphabench.image.types import Rgba
+from jaxtyping import Float
+from torch import Tensor
+
+from alphabench.image.types import Rgb, Rgba
 from alphabench.models.spec import ModelInfo
+
+Latents = Float[Tensor, "batch latent rows columns"]
 
 
 @runtime_checkable
@@ -22,4 +31,56 @@ class Reconstructor(Protocol):
 
     def reconstruct(self, images: Rgba) -> Rgba:
         """Return the reconstruction of `images`, same shape, float32 in [0,1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class ParentComparison:
+    """The code of one batch by a model's RGB parent, beside the code by the model itself; nothing is sampled.
+
+    Attributes:
+        image: what the parent's encoder was fed, in [0,1].
+        original_mean: of the parent's posterior, unscaled.
+        original_log_variance: of the parent's posterior.
+        shifted_mean: of the model's own posterior: what takes the place of the parent's latent.
+        shifted_log_variance: of the model's own posterior.
+        original_decode: what the parent's untouched decoder makes of `original_mean`, clipped to [0,1].
+        shifted_decode: what the same decoder makes of `shifted_mean`, clipped to [0,1].
+    """
+
+    image: Rgb
+    original_mean: Latents
+    original_log_variance: Latents
+    shifted_mean: Latents
+    shifted_log_variance: Latents
+    original_decode: Rgb
+    shifted_decode: Rgb
+
+
+@runtime_checkable
+class HarmlessnessProbe(Protocol):
+    """A model that can show what became of the RGB autoencoder it was made from.
+
+    A model without such a parent simply lacks these names.
+    """
+
+    @property
+    def parent_sees_transparency(self) -> bool:
+        """Say whether the parent is fed transparent images too, in a form of the model's choice."""
+        ...
+
+    def open_parent(self) -> None:
+        """Load the RGB parent, so that a checkpoint whose parent is unknown is refused before the run.
+
+        Raises:
+            AlphabenchError: the checkpoint does not name its parent, or it is not there, or does not fit.
+        """
+        ...
+
+    def probe(self, images: Rgba) -> ParentComparison:
+        """Return both codes of straight-alpha images in [0,1], on the model's device.
+
+        Args:
+            images: `(batch, 4, height, width)`; opaque ones where `parent_sees_transparency` is false.
+        """
         ...

@@ -53,8 +53,10 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     result = copy.deepcopy(dict(base))
     for key, value in changes.items():
         old = result.get(key)
-        both_tables = isinstance(old, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(old, value) if both_tables else copy.deepcopy(value)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            result[key] = merged(old, value)
+        else:
+            result[key] = copy.deepcopy(value)
     return result
 
 

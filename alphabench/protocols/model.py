@@ -8,7 +8,7 @@ from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from alphabench.errors import UsageError
 from alphabench.protocols.canonical import sha256_json
-from alphabench.protocols.settings import SETTINGS, Group, MetricSettings, Strict, WeightFile
+from alphabench.protocols.settings import SETTINGS, Group, Harmlessness, MetricSettings, Strict, WeightFile
 
 RESERVED_VIEWS = frozenset({"worst-solid", "adversarial", "mean-texture", "straight-rgb-noalpha"})
 Code = Annotated[int, Field(ge=0, le=255)]
@@ -170,6 +170,20 @@ class Protocol(Strict):
                 raise ValueError(f"{metric} does not go with this averaging rule and these composites")
         return self
 
+    @model_validator(mode="after")
+    def _latents_alone(self) -> "Protocol":
+        kinds = {isinstance(settings, Harmlessness) for settings in self.metrics.values()}
+        if len(kinds) > 1:
+            raise ValueError("metrics of latents and metrics of predictions need protocols of their own")
+        if kinds == {True} and len(self.views.backgrounds) != 1:
+            raise ValueError("metrics of latents need exactly one background, over which images are made opaque")
+        return self
+
+    @property
+    def judges_latents(self) -> bool:
+        """Say whether a model's latents are judged, beside those of its RGB parent, and no predictions."""
+        return any(isinstance(settings, Harmlessness) for settings in self.metrics.values())
+
     @property
     def name(self) -> str:
         """Return the name without version."""
@@ -262,6 +276,8 @@ class Protocol(Strict):
         named = {"worst-solid": "composite/worst-solid", "adversarial": "composite/adversarial"}
         for kind in ("reference", "set"):
             named[f"{kind}-straight-rgb-noalpha"] = f"{kind}/straight-rgb-noalpha"
+        for kind in ("opaque", "transparent"):
+            named[f"set-{kind}"] = f"set/{kind}"
         return (named.get(group, group),)
 
     def metric_views(self, metric: str) -> tuple[str, ...]:

@@ -20,6 +20,10 @@ Group = Literal[
     "reference-straight-rgb-noalpha",
     "set",
     "set-straight-rgb-noalpha",
+    "opaque",
+    "transparent",
+    "set-opaque",
+    "set-transparent",
 ]
 GROUPS: tuple[Group, ...] = Group.__args__  # type: ignore[attr-defined]
 
@@ -294,6 +298,43 @@ class BoundaryF(HardIou):
     radius_share: Annotated[float, only(0.0075)] = 0.0075
 
 
+class Harmlessness(MetricSettings):
+    """What the new latents of a model are to the RGB autoencoder it came from.
+
+    `opaque` is every image over the protocol's one background, `transparent` every image as it is, for models
+    whose parent is fed transparent images too; for all others that view has no values.
+    """
+
+    allowed: ClassVar[tuple[Group, ...]] = ("opaque", "transparent")
+
+    latents: Annotated[str, only("posterior-mean")] = "posterior-mean"
+    dtype: Annotated[str, only("float32")] = "float32"
+
+
+class HarmPsnr(Harmlessness):
+    """PSNR of the untouched RGB decoder's images of both latents, clipped to [0,1]."""
+
+    data_range: Annotated[float, only(1.0)] = 1.0
+    eps: Annotated[float, only(0.0)] = 0.0
+    mean_cap_db: float = Field(default=100.0, gt=0, le=1000)
+
+
+class HarmDrop(Harmlessness):
+    """How much worse the untouched RGB decoder gives the image back from the new latent."""
+
+    data_range: Annotated[float, only(1.0)] = 1.0
+    eps: Annotated[float, only(0.0)] = 0.0
+
+
+class LatentKl(Harmlessness):
+    """Divergence of Gaussian fits of both latents, channel by channel, over all images and positions."""
+
+    allowed: ClassVar[tuple[Group, ...]] = ("set-opaque", "set-transparent")
+
+    fit: Annotated[str, only("gaussian-per-channel")] = "gaussian-per-channel"
+    scope: Annotated[str, only("all")] = "all"
+
+
 # The order of this table is the order of a sample's rows, of a record's metrics and of printed columns.
 SETTINGS: dict[str, type[MetricSettings]] = {
     "psnr": Psnr,
@@ -331,4 +372,9 @@ SETTINGS: dict[str, type[MetricSettings]] = {
     "kid": Kid,
     "kid-rand": KidRand,
     "fid": FidPyiqa,
+    "harm_psnr": HarmPsnr,
+    "harm_drop": HarmDrop,
+    "latent_shift": Harmlessness,
+    "posterior_kl": Harmlessness,
+    "latent_kl": LatentKl,
 }

@@ -231,20 +231,25 @@ def _set_metric(
         return {"state": "failed", "reason": "no value was computed"}
     numbers: dict[str, dict[str, float]] = {}
     for group in sorted(sizes):
-        for background in views:
+        for background, view in views.items():
             value = (values or {}).get(group, {}).get(background)
+            if value is None and protocol.is_partial(metric, view):
+                continue
             if value is None:
                 return {"state": "failed", "reason": f"no value was computed for {group!r} on {background!r}"}
             if isinstance(value, str):
                 remedy = f"Use more images in each group, or a protocol without {metric}."
                 return {"state": "unavailable", "reason": f"{group!r}: {value}"[:500], "remedy": remedy}
             numbers.setdefault(group, {})[background] = float(value)
+    if not numbers:
+        return {"state": "failed", "reason": "no value was computed"}
     if scope == "leaf":
         tables = {view: {group: numbers[group][name] for group in numbers} for name, view in views.items()}
         return {"state": "ok", "aggregates": paper_aggregates(protocol, metric, dict(sizes), tables)}
     aggregates = []
     derived = protocol.derived_views(metric)
-    for view in (*derived, *views.values()):
+    present = [view for name, view in views.items() if all(name in table for table in numbers.values())]
+    for view in (*(derived if len(present) == len(views) else ()), *present):
         means = {
             group: mean([numbers[group][part.removeprefix("set/")] for part in derived.get(view, (view,))])
             for group in numbers

@@ -12,9 +12,10 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from alphabench.errors import DataError, UsageError
+from alphabench.results import migrations
 from alphabench.results.canonical import canonical_json, parse_json
 
-SCHEMA = "alphabench.record/1"
+SCHEMA = f"{migrations.PREFIX}{migrations.NEWEST}"
 FILE = "record.json"
 DAMAGED = "Take the record from its source again: a record is never edited."
 
@@ -36,14 +37,14 @@ def sentence(text: str, *, limit: int = 500) -> str:
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 
-def validate_document(document: Any, *, name: str) -> None:
-    """Check a document against the schema of records.
+def validate_document(document: Any, *, name: str, version: int = migrations.NEWEST) -> None:
+    """Check a document against a version of the schema of records.
 
     Raises:
         DataError: the message names the first offending member, as `metrics/0/state`.
     """
     fault = min(
-        _validator().iter_errors(document),
+        _validator(version).iter_errors(document),
         key=lambda error: [str(part) for part in error.absolute_path],
         default=None,
     )
@@ -58,7 +59,8 @@ def validate_model(model: Mapping[str, Any]) -> None:
     Raises:
         UsageError: the message names the first member that a record cannot hold.
     """
-    fault = next(_validator().descend(dict(model), _schema()["properties"]["model"]), None)
+    schema = schema_of(migrations.NEWEST)["properties"]["model"]
+    fault = next(_validator().descend(dict(model), schema), None)
     if fault is not None:
         where = "/".join(str(part) for part in fault.absolute_path) or "description"
         raise UsageError(
@@ -84,21 +86,19 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def check_document(document: Any, *, name: str) -> dict[str, Any]:
-    """Return `document` after checking schema, identity and what must agree inside it.
+    """Return `document` in the newest schema after checking its own schema, its identity and what must agree.
 
     Raises:
         DataError: the first check that fails.
     """
-    schema = document.get("schema") if isinstance(document, dict) else None
-    if schema != SCHEMA and re.fullmatch(r"alphabench[.]record/[0-9]+", str(schema)):
-        raise DataError(f"{name} has the schema {schema}, written by a newer alphabench", remedy="Upgrade alphabench.")
-    validate_document(document, name=name)
-    found: dict[str, Any] = document
-    if (recomputed := record_id(found)) != found["record_id"]:
+    version = migrations.schema_version(document, name=name)
+    validate_document(document, name=name, version=version)
+    if (recomputed := record_id(document)) != document["record_id"]:
         raise DataError(
-            f"{name} states the record id {found['record_id']}, its content gives {recomputed}",
+            f"{name} states the record id {document['record_id']}, its content gives {recomputed}",
             remedy=DAMAGED,
         )
+    found = migrations.migrated(document, version)
     _check_counts(found, name)
     return found
 
@@ -127,12 +127,12 @@ def _disagree(name: str, fact: str) -> DataError:
 
 
 @functools.cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(_schema())
+def _validator(version: int = migrations.NEWEST) -> Draft202012Validator:
+    return Draft202012Validator(schema_of(version))
 
 
-@functools.cache
-def _schema() -> dict[str, Any]:
-    text = files("alphabench.results").joinpath("record.schema.json").read_text(encoding="utf-8")
+def schema_of(version: int) -> dict[str, Any]:
+    """Return the JSON schema of a version of records."""
+    text = files("alphabench.results").joinpath(migrations.SCHEMA_FILES[version]).read_text(encoding="utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema

@@ -16,7 +16,7 @@ from alphabench.results.record import Record
 from alphabench.runtime import resolve_device
 from alphabench.tasks.execution import execute
 from alphabench.tasks.job import Job
-from alphabench.tasks.reconstruction import judged_model, own_pairing, require_reconstruction
+from alphabench.tasks.reconstruction import judged_by, own_pairing, require_reconstruction
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def evaluate(
             task="reconstruction",
             protocol=resolved,
             data=images,
-            judged=judged_model(reconstructor, resolved, where),
+            judged=judged_by(reconstructor, resolved, where, "float32"),
             device=where,
             dtype="float32",
             batch_size=batch_size,

@@ -13,8 +13,9 @@ from alphabench.models.spec import LoadRequest
 from alphabench.protocols import Protocol, load_protocol
 from alphabench.runtime import resolve_device, resolve_dtype, world
 from alphabench.tasks.execution import execute
+from alphabench.tasks.harmlessness import judged_latents
 from alphabench.tasks.job import Job, Outcome, Report
-from alphabench.tasks.judged import JudgedModel, delivered_once
+from alphabench.tasks.judged import Judged, JudgedModel, delivered_once
 from alphabench.tasks.paper_pairing import PaperPairing, pair_by_position
 from alphabench.tasks.paper_scoring import saved_as_authors
 
@@ -56,7 +57,7 @@ def reconstruct_set(request: ReconstructionRequest, report: Report) -> Outcome:
         task="reconstruction",
         protocol=protocol,
         data=data,
-        judged=judged_model(model, protocol, device),
+        judged=judged_by(model, protocol, device, request.dtype),
         device=device,
         dtype=request.dtype,
         batch_size=request.batch_size,
@@ -65,6 +66,18 @@ def reconstruct_set(request: ReconstructionRequest, report: Report) -> Outcome:
         pairing=own_pairing(protocol, data),
     )
     return execute(job, report)
+
+
+def judged_by(model: Reconstructor, protocol: Protocol, device: torch.device, dtype: str) -> Judged:
+    """Return the model as the protocol judges it: by its predictions, or by its latents.
+
+    Raises:
+        UsageError: latents are judged, and the model has no RGB parent or works in another precision.
+        AlphabenchError: latents are judged, and the model's RGB parent is unknown, absent, or does not fit.
+    """
+    if protocol.judges_latents:
+        return judged_latents(model, protocol, device, dtype)
+    return judged_model(model, protocol, device)
 
 
 def judged_model(model: Reconstructor, protocol: Protocol, device: torch.device) -> JudgedModel:

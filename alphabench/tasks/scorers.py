@@ -15,6 +15,9 @@ from alphabench.image.types import AnyCodes
 from alphabench.metrics.set_distance import TooFewSamples, frechet_distance, kernel_distance
 from alphabench.protocols import Protocol
 from alphabench.tasks.availability import Unavailable
+from alphabench.tasks.harmlessness import FEATURES as LATENTS
+from alphabench.tasks.harmlessness import HarmlessnessScorer, JudgedLatents, latent_values, refuse_predictions
+from alphabench.tasks.judged import Judged
 from alphabench.tasks.paper_fid import paper_fid
 from alphabench.tasks.paper_pairing import PaperPairing
 from alphabench.tasks.paper_scoring import FEATURES, PaperScorer
@@ -29,6 +32,7 @@ NETWORK_OF = {
     "rfid-rand": "random-features",
     "kid-rand": "random-features",
     "fid": FEATURES,
+    "latent_kl": LATENTS,
 }
 DISTANCES: Mapping[str, Callable[..., Any]] = {
     "rfid": frechet_distance,
@@ -60,8 +64,23 @@ class Scorer(Interface):
         ...
 
 
-def make_scorer(protocol: Protocol, device: torch.device, pairing: PaperPairing | None) -> Scorer:
-    """Return the scorer of `protocol`; `pairing` says how the authors' scripts would join the files."""
+def make_scorer(
+    protocol: Protocol, device: torch.device, pairing: PaperPairing | None, judged: Judged | None = None
+) -> Scorer:
+    """Return the scorer of `protocol`.
+
+    Args:
+        protocol: the ruler.
+        device: where to compute.
+        pairing: how the authors' scripts would join the files.
+        judged: who predicts; only a protocol that judges latents looks at it.
+
+    Raises:
+        UsageError: latents are judged, and there is no model.
+    """
+    if isinstance(judged, JudgedLatents):
+        return HarmlessnessScorer(protocol, judged)
+    refuse_predictions(protocol)
     if protocol.views.composite == "float32":
         return _Exact(ExactScorer(protocol, device))
     assert pairing is not None
@@ -127,6 +146,9 @@ def set_values(
     values: dict[str, dict[str, dict[str, float | str]]] = {}
     for metric in protocol.set_metrics():
         if metric in unavailable:
+            continue
+        if protocol.judges_latents:
+            values[metric] = latent_values(protocol, features[LATENTS][1])
             continue
         names, array = _present(*features[NETWORK_OF[metric]])
         views = protocol.metric_views(metric)

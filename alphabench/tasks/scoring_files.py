@@ -11,6 +11,7 @@ from alphabench.models.predictions import PredictionFolder, prediction_folder
 from alphabench.protocols import load_protocol
 from alphabench.runtime import resolve_device, world
 from alphabench.tasks.execution import execute
+from alphabench.tasks.harmlessness import refuse_predictions
 from alphabench.tasks.job import Job, Outcome, Report
 from alphabench.tasks.judged import JudgedFolder
 from alphabench.tasks.paper_pairing import PaperPairing, pair_by_position
@@ -45,6 +46,7 @@ def score_files(request: ScoreRequest, report: Report) -> Outcome:
     world()
     protocol = load_protocol(request.protocol)
     require_reconstruction(protocol)
+    refuse_predictions(protocol)
     device = resolve_device(request.device)
     references = resolve_data(str(request.reference))
     predictions = resolve_data(str(request.prediction))

@@ -1,18 +1,23 @@
 """AlphaVAE as a reconstructor: straight RGBA in [0,1] of any size in, the same out."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from alphabench.errors import DataError
 from alphabench.image.compositing import clear_hidden
 from alphabench.image.types import Rgba
+from alphabench.models.contract import ParentComparison
 from alphabench.models.spec import LoadRequest, ModelInfo
 from alphabench.runtime import resolve_device, resolve_dtype
 from reference_models.alphavae.folder import load_network
+from reference_models.alphavae.harmlessness import compared_with_parent, load_parent
 from reference_models.alphavae.model import AlphaVae
 from reference_models.alphavae.ranges import Colour, from_network, to_network
 from reference_models.identity import model_info
+from reference_models.layerdiffuse.base import FrozenBase
 from reference_models.padding import pad_to_multiple
 from reference_models.rgb_vae.folder import WEIGHTS_FILE
 from reference_models.rgb_vae.model import PatchVae
@@ -28,10 +33,23 @@ class AlphaVaeReconstructor:
 
     Attributes:
         info: who the model is.
+        parent_sees_transparency: whether the RGB parent is fed transparent images; it is not.
     """
 
-    def __init__(self, vae: AlphaVae, info: ModelInfo, *, device: torch.device, dtype: torch.dtype) -> None:
+    parent_sees_transparency = False
+
+    def __init__(
+        self,
+        vae: AlphaVae,
+        info: ModelInfo,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        folder: Path | None = None,
+    ) -> None:
         self.info = info
+        self.folder = folder
+        self._parent: FrozenBase | None = None
         self.device, self.dtype = device, dtype
         self.vae = vae.eval().requires_grad_(requires_grad=False).to(device, dtype)
 
@@ -42,6 +60,27 @@ class AlphaVaeReconstructor:
         One at a time: the kernels of a batch add in another order, and no bit may depend on the neighbours.
         """
         return torch.cat([self._one(image) for image in images.split(1)])
+
+    def open_parent(self) -> None:
+        """Load the RGB autoencoder that the checkpoint was widened from.
+
+        Raises:
+            UsageError: it is not there.
+            DataError: the checkpoint does not name it, or it is another one than in the training.
+        """
+        if self.folder is None:
+            raise DataError(
+                f"{self.info.name} was not loaded from a folder, which could name its RGB parent",
+                remedy="Load it by `alphabench.models.registry.load_model`.",
+            )
+        self._parent = load_parent(self.folder).to(self.device)
+
+    def probe(self, images: Rgba) -> ParentComparison:
+        """Return the RGB parent's code of opaque images and the model's own; see `HarmlessnessProbe`."""
+        if self._parent is None:
+            self.open_parent()
+        assert self._parent is not None
+        return compared_with_parent(self.vae, self._parent, images)
 
     def _one(self, images: Rgba) -> Rgba:
         height, width = images.shape[-2:]
@@ -73,7 +112,7 @@ def load(request: LoadRequest) -> AlphaVaeReconstructor:
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         latent_numbers_per_pixel=vae.latent_channels / vae.factor**2,
     )
-    return AlphaVaeReconstructor(vae, info, device=device, dtype=dtype)
+    return AlphaVaeReconstructor(vae, info, device=device, dtype=dtype, folder=folder)
 
 
 def _config_of(network: Any) -> dict[str, Any]:

@@ -133,7 +133,7 @@ class AlphaTask:
             )
         head = f'step = {step}\nbase_sha256 = "{self.base_sha256}"\ndata_sha256 = "{self.pool.sha256()}"\n'
         latents = settings_to_toml({"latents": self.latents(vae, LATENT_BATCHES).settings()})
-        save_network(folder, vae.network, settings=head + settings_to_toml(self.recipe) + latents)
+        save_network(folder, vae.network, settings=f"{head}{settings_to_toml(self.recipe)}\n{latents}")
 
     def latents(self, vae: AlphaVae, batches: int) -> LatentReport:
         """Return how `vae` encodes training images made opaque, compared with the RGB network it came from."""

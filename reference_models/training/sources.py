@@ -142,7 +142,7 @@ class Files:
             )
         kept = self._without_small({index: scan for index in kept if (scan := scans[index]) is not None})
         self.indices = kept
-        self.names = [files[index].name for index in kept]
+        self.names: Sequence[str] = [files[index].name for index in kept]
         self.scans = [scan for index in kept if (scan := scans[index]) is not None]
         opaque = sum(scan.opaque for scan in self.scans)
         if opaque == len(kept) and not source.opaque:
@@ -251,7 +251,7 @@ class Drawn:
 
     def __init__(self, config: DataConfig, cache: Cache) -> None:
         self.config, self.cache = config, cache
-        self.names = [str(index) for index in range(config.procedural_images)]
+        self.names: Sequence[str] = [str(index) for index in range(config.procedural_images)]
 
     def fetch(self, index: int) -> np.ndarray | None:
         """Return the codes of one procedural image."""

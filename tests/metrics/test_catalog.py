@@ -12,9 +12,11 @@ from alphabench.metrics.catalog import CATALOG, Metric, get
 from alphabench.metrics.weights import WEIGHT_FILES
 
 GRAY = torch.tensor([128 / 255] * 3, dtype=torch.float64)
-SAMPLE = [metric for metric in CATALOG.values() if metric.kind == "sample" and not metric.needs & {"weights", "text"}]
+APART = {"weights", "text", "parent"}
+"""What cannot be had from a pair of images."""
+SAMPLE = [metric for metric in CATALOG.values() if metric.kind == "sample" and not metric.needs & APART]
 PAIRED = [metric for metric in SAMPLE if "reference" in metric.needs]
-FROM_SETS = [metric for metric in CATALOG.values() if metric.kind == "set"]
+FROM_SETS = [metric for metric in CATALOG.values() if metric.kind == "set" and not metric.needs & APART - {"weights"}]
 
 
 def by_name(metrics):

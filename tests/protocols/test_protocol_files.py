@@ -19,6 +19,7 @@ FROZEN = {
     "alpha-exact@1": "d6ddd3a910d92ca7e46f5d35aedf24f12921aadc04fac447b75280d989dddcd5",
     "alpha-mini@1": "d5fb6942462efd1ba89faf72b6be2e63c6300c6c26d45142b0363cdc50d2ccdd",
     "alpha-paper@1": "60f458f9998a8ab023d88c9c04fc486ed8d00df7258e3865a02a693968074853",
+    "harmlessness-mini@1": "7240816bc05e64ba7614b19426617f52dc9806d87e931cea663507c4b4f06ccd",
 }
 
 
@@ -111,9 +112,30 @@ def test_mini_differs_from_exact_in_the_learned_features_only():
 def test_the_nine_backgrounds_stand_in_order_and_gray_is_128():
     wanted = ["gray", "black", "white", "red", "green", "blue", "yellow", "cyan", "magenta"]
     for protocol in list_protocols():
+        if protocol.judges_latents:
+            assert protocol.backgrounds == {"gray": (128, 128, 128)}
+            continue
         assert list(protocol.backgrounds) == wanted
         assert protocol.backgrounds["gray"] == (128, 128, 128)
         assert protocol.backgrounds["yellow"] == (255, 255, 0)
+
+
+def test_harmlessness_is_compared_on_opaque_images_and_may_lack_the_others():
+    ruler = load_protocol("harmlessness-mini")
+    assert ruler.judges_latents
+    assert {ruler.headline(name).removeprefix("set/") for name in ruler.metrics} == {"opaque"}
+    for name in ruler.metrics:
+        views = ruler.metric_views(name)
+        assert [ruler.is_partial(name, view) for view in views] == [False, True]
+
+
+def test_latents_and_predictions_are_never_judged_by_one_protocol(mini):
+    tables = document("harmlessness-mini@1")
+    tables["protocol"]["name"] = "mixed"
+    with pytest.raises(UsageError, match="need protocols of their own"):
+        parse_protocol(tables | {"metrics": tables["metrics"] | {"sad": mini["metrics"]["sad"]}}, name="x")
+    with pytest.raises(UsageError, match="exactly one background"):
+        parse_protocol(tables | {"views": mini["views"]}, name="x")
 
 
 def test_headlines_and_derived_views():
