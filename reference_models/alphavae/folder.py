@@ -97,53 +97,63 @@ def load_network(folder: Path, *, channels: int) -> nn.Module:
         DataError: no such folder, pickles, shards, an unknown class, unknown keys, shapes that do not fit,
             damaged or non-finite weights.
     """
-    _refuse_other_layouts(folder)
+    _refuse_what_is_no_checkpoint(folder)
     values = read_json(folder / "config.json")
     kind = values.get("_class_name")
-    if kind == patch_folder.CLASS_NAME:
-        return patch_folder.load_folder(folder, channels=channels)
-    if kind != DIFFUSERS_CLASS:
+    if kind not in {patch_folder.CLASS_NAME, DIFFUSERS_CLASS}:
         raise DataError(
             f"{folder / 'config.json'} describes a {kind!r}",
             remedy=f"Give a checkpoint of {patch_folder.CLASS_NAME!r} or {DIFFUSERS_CLASS!r}.",
         )
+    _refuse_other_weights(folder)
+    if kind == patch_folder.CLASS_NAME:
+        return patch_folder.load_folder(folder, channels=channels)
     return _load_diffusers(folder, values, channels)
 
 
-def _refuse_other_layouts(folder: Path) -> None:
-    """Refuse folders that hold something else than one config and one safetensors file, and say what to do."""
+def _refuse_what_is_no_checkpoint(folder: Path) -> None:
+    """Refuse a folder that is none, a whole pipeline, and pickled weights, and say what to do."""
     if not folder.is_dir():
         raise DataError(f"{folder} is not a checkpoint folder", remedy="Give the folder that holds config.json.")
     if (folder / "model_index.json").is_file():
         raise DataError(
             f"{folder} holds a whole pipeline, not a VAE", remedy=f"Give its part: {folder / 'vae'} holds the VAE."
         )
-    # The path is quoted for Python, not for the shell: it may hold any character.
-    rewrite = (
-        f'python -c "from diffusers import AutoencoderKL; '
-        f"AutoencoderKL.from_pretrained({str(folder)!r}).save_pretrained('vae', max_shard_size='10GB')\""
-    )
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in PICKLE_SUFFIXES)
     weights = folder / patch_folder.WEIGHTS_FILE
     if pickles and not weights.is_file():
         raise DataError(
             f"{folder} holds its weights only as a pickled file, {pickles[0]}, which could run code when read",
-            remedy=f"If you trust its author, convert it first: {rewrite}",
+            remedy=f"If you trust its author, convert it first: {_rewriting(folder)}",
         )
     refuse_pickles(folder)
-    if weights.is_file() or not (folder / "config.json").is_file():
+
+
+def _refuse_other_weights(folder: Path) -> None:
+    """Refuse weights in several files, or in one of another name, and say what to do."""
+    weights = folder / patch_folder.WEIGHTS_FILE
+    if weights.is_file():
         return
     others = sorted(path.name for path in folder.glob("*.safetensors*"))
     if any("-of-" in name or name.endswith(".index.json") for name in others):
         raise DataError(
             f"the weights in {folder} are cut into {len(others)} files, first {others[0]}",
-            remedy=f"Join them: {rewrite}",
+            remedy=f"Join them: {_rewriting(folder)}",
         )
     if others:
         raise DataError(
             f"{weights} does not exist; the folder holds {', '.join(others)}",
             remedy=f"Give the file that is meant the name {weights.name}.",
         )
+
+
+def _rewriting(folder: Path) -> str:
+    """Return the command that writes a VAE anew as one safetensors file."""
+    # The path is quoted for Python, not for the shell: it may hold any character.
+    return (
+        f'python -c "from diffusers import AutoencoderKL; '
+        f"AutoencoderKL.from_pretrained({str(folder)!r}).save_pretrained('vae', max_shard_size='10GB')\""
+    )
 
 
 def _load_diffusers(folder: Path, values: dict[str, Any], channels: int) -> nn.Module:

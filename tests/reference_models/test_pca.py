@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from alphabench.image.codec import read_rgba, to_float
 from alphabench.models.spec import LoadRequest, TrainRequest
 from reference_models.pca.adapter import load
 from reference_models.pca.train import run
@@ -47,7 +48,7 @@ def test_with_as_many_numbers_as_values_it_is_the_identity(tmp_path: Path, train
 
 
 def test_more_numbers_lose_less(tmp_path: Path, training_root: Path) -> None:
-    images = torch.rand(1, 4, 32, 32, generator=torch.Generator().manual_seed(1))
+    images = to_float(read_rgba(next((training_root / "set" / "train").glob("*.png"))))[None]
     errors = []
     for latent in (4, 64, 200):
         model = load(LoadRequest(checkpoint=fitted(tmp_path, training_root, latent)))
