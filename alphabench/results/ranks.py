@@ -18,6 +18,8 @@ from alphabench.results.verdicts import LEVEL
 
 BLOCK = 256
 """Models that are compared with all others at once: bounds the memory."""
+PAIRS = 4096
+"""Pairs of nearly equal models whose differences are formed at once: bounds the memory."""
 SAME = 1e-9
 """Means that differ by less, relative to values of 1 or more, are one mean: records state no more digits."""
 NEAR = 1e-9
@@ -78,9 +80,12 @@ def _difference_variance(part: Floats, rows: slice) -> Floats:
     own = (centred**2).sum(axis=1)
     total = own[rows, None] + own[None, :]
     found = total - 2 * (centred[rows] @ centred.T)
-    for row, column in zip(*np.nonzero((found < NEAR * total) & (total > 0)), strict=True):
+    near = np.nonzero((found < NEAR * total) & (total > 0))
+    for first in range(0, len(near[0]), PAIRS):
+        row, column = near[0][first : first + PAIRS], near[1][first : first + PAIRS]
         difference = centred[rows.start + row] - centred[column]
-        found[row, column] = ((difference - difference.mean()) ** 2).sum()
+        difference -= difference.mean(axis=1, keepdims=True)
+        found[row, column] = (difference**2).sum(axis=1)
     variance: Floats = np.maximum(found, 0.0) / (size - 1)
     return variance
 
