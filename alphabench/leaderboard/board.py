@@ -1,8 +1,13 @@
 """Finished records side by side: one table for each protocol and data set, one row for each model."""
 
+import itertools
+import multiprocessing
+import os
+import sys
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +73,7 @@ def build_board(roots: Sequence[Path], selection: Selection = Selection()) -> Bo
 
 
 def _read(folders: Sequence[Path], selection: Selection) -> list[Entry | AlphabenchError]:
-    """Return the record of each folder or what is wrong with it; many are read by two threads."""
+    """Return the record of each folder or what is wrong with it; many are read by several processes."""
 
     def read(folder: Path) -> Entry | AlphabenchError:
         try:
@@ -76,11 +81,26 @@ def _read(folders: Sequence[Path], selection: Selection) -> list[Entry | Alphabe
         except AlphabenchError as error:
             return error
 
-    if len(folders) < MANY:
+    readers = min(READERS, os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count() or 1)
+    if len(folders) < MANY or readers < 2 or not _may_fork():
         return [read(folder) for folder in folders]
-    first = read(folders[0])  # imports and shipped protocols: once, before the threads start
-    with ThreadPoolExecutor(READERS) as pool:
-        return [first, *pool.map(read, folders[1:], chunksize=16)]
+    first = read(folders[0])  # imports and shipped protocols: once, before the processes start
+    with ProcessPoolExecutor(readers, mp_context=multiprocessing.get_context("fork")) as pool:
+        found = pool.map(_readable, folders[1:], itertools.repeat(selection), chunksize=32)
+        # What is wrong with a record is found again here: errors do not travel between processes.
+        return [first, *(entry or read(folder) for entry, folder in zip(found, folders[1:], strict=True))]
+
+
+def _readable(folder: Path, selection: Selection) -> Entry | None:
+    try:
+        return read_entry(folder, selection)
+    except AlphabenchError:
+        return None
+
+
+def _may_fork() -> bool:
+    """Say whether this process may be copied: on Linux, and while nothing with threads of its own is loaded."""
+    return sys.platform == "linux" and "torch" not in sys.modules and threading.active_count() == 1
 
 
 def _table(

@@ -292,7 +292,7 @@ def test_models_list_names_size_licence_and_origin(
 ) -> None:
     _, document = run_json("models", "list")
     models = {model["name"]: model for model in document["models"]}
-    assert {"identity", "opaque", "blank", "webp", "pca", "rgb-vae-twice", "alphavae"} <= set(models)
+    assert {"identity", "opaque", "blank", "webp", "pca", "rgb-vae-twice", "alphavae", "layerdiffuse"} <= set(models)
     assert models["alphavae"]["bytes"] <= 16 * 2**20
     assert all(model["licence"] and model["origin"] for model in models.values())
 

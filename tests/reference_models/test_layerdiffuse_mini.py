@@ -19,8 +19,6 @@ from alphabench.metrics.closed_form import composite_psnr
 from alphabench.models.spec import LoadRequest
 from reference_models.layerdiffuse.adapter import MINI, LayerDiffuseReconstructor, load
 
-pytestmark = pytest.mark.skipif(not MINI.is_dir(), reason="the mini model is not trained yet")
-
 EVERY = 8  # images of a category in the embedded set: every eighth is the first of its category
 
 
