@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SHOWN = (*HEADLINE_METRICS, "fid", "laion_aes")
 FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
+MOST_INDENTED = 200
+"""Rows up to which the JSON document is indented for a reader."""
+
 
 @click.group(invoke_without_command=True)
 @click.option("--protocol", metavar="P", help="Only this protocol: name, name@version or first digits of its hash.")
@@ -74,7 +77,7 @@ def leaderboard(
     code = DataError.exit_code if board.broken else 0
     spoken = _write(board, metrics, files)
     if as_json:
-        emit_json(_document(board))
+        emit_json(_document(board), compact=sum(len(table.rows) for table in board.tables) > MOST_INDENTED)
         return code
     if not spoken:
         _print(board, metrics)

@@ -37,9 +37,9 @@ HEADLINE_METRICS = (
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
 
-def emit_json(document: Mapping[str, Any]) -> None:
-    """Print one JSON document on stdout."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+def emit_json(document: Mapping[str, Any], *, compact: bool = False) -> None:
+    """Print one JSON document on stdout, indented; or compact, in one line and several times as fast."""
+    click.echo(json.dumps(document, indent=None if compact else 2, ensure_ascii=False, allow_nan=False))
 
 
 def print_table(

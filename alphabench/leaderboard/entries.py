@@ -15,7 +15,8 @@ from alphabench.leaderboard.rows import Value
 from alphabench.leaderboard.selection import Selection, Standing
 from alphabench.protocols import Protocol
 from alphabench.results.aggregate import columns_of
-from alphabench.results.columnar import Columns, NotPlain, read_columns
+from alphabench.results.columnar import Columns, read_columns
+from alphabench.results.grids import NotPlain
 from alphabench.results.intervals import Floats
 from alphabench.results.margins import Rules
 from alphabench.results.record import Record, load_record
@@ -209,9 +210,13 @@ def _scores(protocol: Protocol, selection: Selection, sort: str, source: Record 
     if not chosen:
         return None
     groups = tuple(categories[place] for place in chosen)
-    names = "\x1f".join([*(images[place] for place in chosen), "\x1e", *groups])
     oriented = values[chosen] if better else -values[chosen]
-    return Scores(key=hashlib.sha256(names.encode()).hexdigest(), categories=groups, values=oriented)
+    return Scores(key=_key(tuple(images[place] for place in chosen), groups), categories=groups, values=oriented)
+
+
+@functools.lru_cache(maxsize=16)
+def _key(images: tuple[str, ...], groups: tuple[str, ...]) -> str:
+    return hashlib.sha256("\x1f".join([*images, "\x1e", *groups]).encode()).hexdigest()
 
 
 def _inside(category: str, asked: str) -> bool:

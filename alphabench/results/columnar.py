@@ -21,19 +21,16 @@ from numpy.typing import NDArray
 
 from alphabench.protocols import Protocol, list_protocols, parse_signature, signature
 from alphabench.results.document import FILE, SCHEMA
+from alphabench.results.grids import NotPlain, grid_of, numbers, one_chunk, require
 from alphabench.results.intervals import Floats
 from alphabench.results.record import ROWS_FILE, Record, check_place, load_record, record_folder
-from alphabench.results.rows import read_arrow, read_parquet
+from alphabench.results.rows import open_rows, read_parquet, read_part
 
 NAME = re.compile(r"(?!.*__)[a-z0-9][a-z0-9._-]{0,62}")
 LICENCE = re.compile(r"[A-Za-z0-9.+() -]{2,64}")
 TIME = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z")
 IDENTITY = re.compile(r"[0-9a-f]{32}")
 TOLERANCE = 1e-9
-
-
-class NotPlain(Exception):
-    """The record is not of the plain kind that is read here, or something about it is wrong."""
 
 
 @dataclass(frozen=True)
@@ -129,47 +126,47 @@ def _check_identity(document: Mapping[str, Any], data: bytes) -> None:
     """Check a record's id on the bytes of its file, which are canonical as every writer leaves them."""
     stated = document["record_id"]
     member = f'"record_id":"{stated}",'.encode()
-    _require(IDENTITY.fullmatch(stated) and data.count(member) == 1 and data.endswith(b"}\n"))
+    require(IDENTITY.fullmatch(stated) and data.count(member) == 1 and data.endswith(b"}\n"))
     start = data.index(member)
     rest = data[:start] + data[start + len(member) : -1]
-    _require(hashlib.sha256(rest).hexdigest()[:32] == stated)
+    require(hashlib.sha256(rest).hexdigest()[:32] == stated)
 
 
 def _check_document(document: Mapping[str, Any], protocol: Protocol) -> None:
     model, data, stated = document["model"], document["data"], document["protocol"]
-    _require(document["schema"] == SCHEMA and document["complete"] is True and protocol.aggregation.mode == "macro")
-    _require(f"{stated['name']}@{stated['version']}" == protocol.id)
-    _require(all(NAME.fullmatch(text) for text in (model["org"], model["name"], data["name"], data["split"])))
-    _require(LICENCE.fullmatch(model["licence"]) and TIME.fullmatch(document["created"]))
-    _require(document["verification"]["tier"] in (0, 1, 2))
-    _require(IDENTITY.fullmatch(document.get("supersedes", document["record_id"])))
-    _require(re.fullmatch("[0-9a-f]{64}", data["manifest_hash"]))
-    _require([metric["name"] for metric in document["metrics"]] == list(protocol.metrics))
-    _require(all(metric["state"] == "ok" for metric in document["metrics"]))
+    require(document["schema"] == SCHEMA and document["complete"] is True and protocol.aggregation.mode == "macro")
+    require(f"{stated['name']}@{stated['version']}" == protocol.id)
+    require(all(NAME.fullmatch(text) for text in (model["org"], model["name"], data["name"], data["split"])))
+    require(LICENCE.fullmatch(model["licence"]) and TIME.fullmatch(document["created"]))
+    require(document["verification"]["tier"] in (0, 1, 2))
+    require(IDENTITY.fullmatch(document.get("supersedes", document["record_id"])))
+    require(re.fullmatch("[0-9a-f]{64}", data["manifest_hash"]))
+    require([metric["name"] for metric in document["metrics"]] == list(protocol.metrics))
+    require(all(metric["state"] == "ok" for metric in document["metrics"]))
     wanted = _signature(protocol.hash, f"{data['name']}@{int(data['version'])}", data["manifest_hash"])
     found = parse_signature(document["signature"])
-    _require({**wanted, "v": found.get("v", "")} == found)
+    require({**wanted, "v": found.get("v", "")} == found)
 
 
 def _read_values(document: Mapping[str, Any], protocol: Protocol, data: bytes, *, stored: bool) -> Columns:
     stated = document["samples"]
-    _require(hashlib.sha256(data).hexdigest() == stated["file_sha256"] and len(data) == stated["file_bytes"])
-    table = read_arrow(data, name=ROWS_FILE)
-    _require(table.num_rows == stated["rows"])
+    require(hashlib.sha256(data).hexdigest() == stated["file_sha256"] and len(data) == stated["file_bytes"])
+    file = open_rows(data, name=ROWS_FILE)
+    require(file.metadata.num_rows == stated["rows"])
     layout = _layout(protocol)
-    labels, group, places, grid = _grid(table)
-    raw = _buffer(_one_chunk(table.column(4)), "<f8")
-    _require(not np.isnan(raw).any() and not (raw == -np.inf).any())
+    labels, group, places, grid = grid_of(file, data)
+    raw = numbers(one_chunk(read_part(file, ["value"], name=ROWS_FILE).column(0)), "<f8")
+    require(not np.isnan(raw).any() and not (raw == -np.inf).any())
     columns = [layout.codes[key] for key in places]
     values = np.full((len(labels[0]), layout.keys), np.nan)
     if grid is None:
         values[:, columns] = raw.reshape(len(labels[0]), len(columns))
     else:
         values[grid[0], np.array(columns, dtype=np.intp)[grid[1]]] = raw
-    _require(not (np.isposinf(values) & np.isinf(layout.caps)).any())
+    require(not (np.isposinf(values) & np.isinf(layout.caps)).any())
     sizes = np.bincount(group, minlength=len(labels[1]))
-    _require(dict(zip(labels[1], sizes.tolist(), strict=True)) == document["data"]["categories"])
-    _require(len(labels[0]) == document["data"]["samples"])
+    require(dict(zip(labels[1], sizes.tolist(), strict=True)) == document["data"]["categories"])
+    require(len(labels[0]) == document["data"]["samples"])
     if not stored:
         whole, over = _with_derived(values, layout)
         _check_means(document, layout, _Means.of(whole, over, group, labels[1]))
@@ -180,90 +177,6 @@ def _read_values(document: Mapping[str, Any], protocol: Protocol, data: bytes, *
         own=np.minimum(values, layout.caps),
         layout=layout,
     )
-
-
-Grid = tuple[NDArray[np.int64], NDArray[np.int64]]
-
-
-def _grid(table: Any) -> tuple[list[list[str]], NDArray[np.int64], list[tuple[str, str]], Grid | None]:
-    """Return where the rows of a table stand.
-
-    Returns:
-        The names of samples and categories, sorted; the category of each sample; the `(view, metric)` of each
-        column; and sample and column of each row, or None where every sample has every column, in order.
-    """
-    if (regular := _regular_grid(table)) is not None:
-        return regular
-    labels, codes = zip(*(_decoded(table.column(position)) for position in range(4)), strict=True)
-    samples, categories, views, metrics = codes
-    order = ((samples * len(labels[1]) + categories) * len(labels[2]) + views) * len(labels[3]) + metrics
-    _require(bool((np.diff(order) > 0).all()))
-    group = np.full(len(labels[0]), -1, dtype=np.int64)
-    group[samples] = categories
-    _require(bool((group[samples] == categories).all()))
-    pairs = views * len(labels[3]) + metrics
-    used = np.flatnonzero(np.bincount(pairs))
-    places = [(labels[2][code // len(labels[3])], labels[3][code % len(labels[3])]) for code in used.tolist()]
-    return [labels[0], labels[1]], group, places, (samples, np.searchsorted(used, pairs))
-
-
-def _regular_grid(
-    table: Any,
-) -> tuple[list[list[str]], NDArray[np.int64], list[tuple[str, str]], Grid | None] | None:
-    """Return what `_grid` does where every sample has the same columns, as most records do; else None."""
-    (names, samples), (groups, categories), (views, view), (metrics, metric) = (
-        _raw(table.column(position)) for position in range(4)
-    )
-    count = len(names)
-    if count == 0 or table.num_rows % count or names != sorted(set(names)):
-        return None
-    lines = [codes.reshape(count, -1) for codes in (samples, categories, view, metric)]
-    if not (
-        (lines[0] == np.arange(count, dtype=samples.dtype)[:, None]).all()
-        and (lines[1] == lines[1][:, :1]).all()
-        and (lines[2] == lines[2][0]).all()
-        and (lines[3] == lines[3][0]).all()
-    ):
-        return None
-    places = [(views[a], metrics[b]) for a, b in zip(lines[2][0].tolist(), lines[3][0].tolist(), strict=True)]
-    if places != sorted(set(places)):
-        return None
-    used = [groups[code] for code in lines[1][:, 0].tolist()]
-    labels = sorted(set(used))
-    rank = {name: place for place, name in enumerate(labels)}
-    return [names, labels], np.array([rank[name] for name in used], dtype=np.int64), places, None
-
-
-def _raw(column: Any) -> tuple[list[str], NDArray[np.int32]]:
-    """Return a column's dictionary as it is stored, and each row's place in it."""
-    import pyarrow as pa
-
-    array = _one_chunk(column)
-    if not pa.types.is_dictionary(array.type):
-        array = array.dictionary_encode()
-    return array.dictionary.to_pylist(), _buffer(array.indices, "<i4")
-
-
-def _one_chunk(column: Any) -> Any:
-    import pyarrow as pa
-
-    array = column.combine_chunks()
-    return array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
-
-
-def _buffer(array: Any, dtype: str) -> NDArray[Any]:
-    """Return the numbers of an array without nulls; its own `to_numpy` would import pandas first."""
-    _require(array.null_count == 0 and array.type.bit_width == 8 * np.dtype(dtype).itemsize)
-    numbers: NDArray[Any] = np.frombuffer(array.buffers()[1], dtype=dtype, count=array.offset + len(array))
-    return numbers[array.offset :]
-
-
-def _decoded(column: Any) -> tuple[list[str], NDArray[np.int64]]:
-    """Return a column's names in order, those that rows use, and each row's place among them."""
-    names, indices = _raw(column)
-    present = sorted({names[place] for place in np.flatnonzero(np.bincount(indices)).tolist()})
-    rank = {name: place for place, name in enumerate(present)}
-    return present, np.array([rank.get(name, -1) for name in names], dtype=np.int64)[indices]
 
 
 def _with_derived(values: Floats, layout: _Layout) -> tuple[Floats, Floats]:
@@ -308,9 +221,9 @@ class _Means:
 
 def _check_means(document: Mapping[str, Any], layout: _Layout, found: _Means) -> None:
     means = [(metric["name"], entry) for metric in document["metrics"] for entry in metric["aggregates"]]
-    _require(all(map(math.isfinite, [entry["value"] for _, entry in means])))
+    require(all(map(math.isfinite, [entry["value"] for _, entry in means])))
     bounds = [(entry["value"], entry["interval"]) for _, entry in means if "interval" in entry]
-    _require(all(held["low"] <= value <= held["high"] for value, held in bounds))
+    require(all(held["low"] <= value <= held["high"] for value, held in bounds))
     means = [(name, entry) for name, entry in means if name in layout.columns]
     column = [layout.places[name, entry["view"]] for name, entry in means]
     place = [found.scopes[entry["scope"], entry.get("category", "")] for _, entry in means]
@@ -318,10 +231,10 @@ def _check_means(document: Mapping[str, Any], layout: _Layout, found: _Means) ->
     stated = np.full((3, *found.value.shape), np.nan)
     stated[:, place, column] = np.array(facts, dtype=np.float64).reshape(-1, 3).T
     there = ~np.isnan(found.value)
-    _require(len(facts) == int(there.sum()) and bool((there == ~np.isnan(stated[0])).all()))
+    require(len(facts) == int(there.sum()) and bool((there == ~np.isnan(stated[0])).all()))
     close = np.abs(stated[0] - found.value) <= TOLERANCE * np.maximum(1.0, np.abs(found.value))
     same = (stated[1] == found.n) & (stated[2] == np.where(layout.capped, found.capped, -1.0))
-    _require(bool(((close & same) | ~there).all()))
+    require(bool(((close & same) | ~there).all()))
 
 
 def _check_counts(document: Mapping[str, Any], values: Floats, layout: _Layout) -> None:
@@ -329,8 +242,8 @@ def _check_counts(document: Mapping[str, Any], values: Floats, layout: _Layout) 
     for metric in document["metrics"]:
         if columns := layout.columns.get(metric["name"]):
             counts = metric["rows"]
-            _require(counts["present"] == int(present[list(columns)].sum()))
-            _require(counts["present"] + counts["not_applicable"] == counts["expected"] == len(columns) * len(values))
+            require(counts["present"] == int(present[list(columns)].sum()))
+            require(counts["present"] + counts["not_applicable"] == counts["expected"] == len(columns) * len(values))
 
 
 @functools.lru_cache(maxsize=32)
@@ -373,11 +286,6 @@ def _signature(identity: str, data_id: str, manifest_hash: str) -> Mapping[str, 
 @functools.cache
 def _shipped() -> Mapping[str, Protocol]:
     return {protocol.hash: protocol for protocol in list_protocols()}
-
-
-def _require(condition: object) -> None:
-    if not condition:
-        raise NotPlain("a check failed")
 
 
 def _refuse(constant: str) -> float:

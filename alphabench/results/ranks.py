@@ -68,8 +68,10 @@ def _p_values(parts: Sequence[Floats], means: Floats, rows: slice) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = np.where(fourth > 0, variance**2 / fourth, np.inf)
         statistic = np.where(variance > 0, gain / np.sqrt(variance), np.inf)
-    p: Floats = stdtr(np.minimum(freedom, 1e9), -statistic)
-    return np.where(gain > SAME * scale, p, 1.0)
+    p = np.ones_like(gain)
+    ahead = gain > SAME * scale
+    p[ahead] = stdtr(np.minimum(freedom[ahead], 1e9), -statistic[ahead])
+    return p
 
 
 def _difference_variance(part: Floats, rows: slice) -> Floats:

@@ -5,7 +5,7 @@ import io
 import itertools
 import math
 import struct
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -22,6 +22,8 @@ MAX_TEXT_BYTES = 200
 SEPARATOR, TERMINATOR = b"\x1f", b"\x1e"
 
 _LABEL = pa.dictionary(pa.int32(), pa.string())
+REMEDY = "Take the file from its source again, or repeat the run that made it."
+
 SCHEMA = pa.schema(
     [
         *(pa.field(name, _LABEL, nullable=False) for name in COLUMNS),
@@ -104,7 +106,26 @@ def read_parquet(data: bytes, *, name: str, max_rows: int = MAX_ROWS) -> tuple[l
 
 def read_arrow(data: bytes, *, name: str, max_rows: int = MAX_ROWS) -> Any:
     """Return a Parquet file of rows as a pyarrow table; arguments and errors are those of `read_parquet`."""
-    remedy = "Take the file from its source again, or repeat the run that made it."
+    return read_part(open_rows(data, name=name, max_rows=max_rows), name=name)
+
+
+def read_part(file: Any, columns: Sequence[str] | None = None, *, name: str) -> Any:
+    """Return some columns of a file that `open_rows` returned, all by default, as a pyarrow table.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        return file.read(columns=columns, use_threads=False)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _unreadable(name, error) from error
+
+
+def open_rows(data: bytes, *, name: str, max_rows: int = MAX_ROWS) -> Any:
+    """Return a Parquet file of rows, opened and of the right columns, types and length; nothing is decoded.
+
+    Arguments and errors are those of `read_parquet`.
+    """
     try:
         # Labels are read as the dictionaries that they are stored as: half the time.
         file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=SCHEMA.names[:4])
@@ -112,20 +133,24 @@ def read_arrow(data: bytes, *, name: str, max_rows: int = MAX_ROWS) -> Any:
         shape = [(field.name, field.nullable) for field in schema]
         labels = all(field.type in {pa.string(), _LABEL} for field in list(schema)[:4])
         if shape != [(field.name, False) for field in SCHEMA] or not labels:
-            raise _other_columns(name, remedy)
+            raise _other_columns(name)
         if schema.field("value").type != pa.float64():
-            raise DataError(f"the column 'value' of {name} is not float64", remedy=remedy)
+            raise DataError(f"the column 'value' of {name} is not float64", remedy=REMEDY)
         if count > max_rows:
-            raise DataError(f"{name} says that it has {count} rows, more than {max_rows}", remedy=remedy)
-        return file.read(use_threads=False)
+            raise DataError(f"{name} says that it has {count} rows, more than {max_rows}", remedy=REMEDY)
+        return file
     except KeyError:  # a column that is asked for as a dictionary is not there
-        raise _other_columns(name, remedy) from None
+        raise _other_columns(name) from None
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{name} cannot be read as Parquet: {error}", remedy=remedy) from error
+        raise _unreadable(name, error) from error
 
 
-def _other_columns(name: str, remedy: str) -> DataError:
-    return DataError(f"{name} has other columns than {', '.join(SCHEMA.names)}", remedy=remedy)
+def _other_columns(name: str) -> DataError:
+    return DataError(f"{name} has other columns than {', '.join(SCHEMA.names)}", remedy=REMEDY)
+
+
+def _unreadable(name: str, error: Exception) -> DataError:
+    return DataError(f"{name} cannot be read as Parquet: {error}", remedy=REMEDY)
 
 
 def _checked(row: Row, infinite: Collection[str]) -> Row:
