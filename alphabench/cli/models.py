@@ -67,6 +67,9 @@ def convert(source: Path, destination: Path, *, model: str, as_json: bool) -> No
     SRC holds config.json and diffusion_pytorch_model.safetensors, as diffusers writes an AutoencoderKL. DST
     has the same layout: it gives back opaque images as SRC does, with alpha 1 everywhere, and is where a
     training starts.
+
+    With `--model layerdiffuse`, SRC is the one pickled file of the FLUX version's release, and DST becomes the
+    folder that `reconstruct --checkpoint` takes.
     """
     from alphabench.errors import UsageError
     from alphabench.models.registry import list_models, model_spec, resolve
