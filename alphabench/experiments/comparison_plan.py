@@ -3,17 +3,16 @@
 Nothing is trained. An arm takes the weights that its model ships with, or those that the command names.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from alphabench.errors import UsageError
-from alphabench.experiments.plan import HIDDEN, Claim, JudgedSet
+from alphabench.experiments.finding import file_called, installed_files
+from alphabench.experiments.plan import Claim, JudgedSet
 from alphabench.models.checkpoints import settings_from
 from alphabench.models.recipe_file import read_recipe
-from alphabench.models.registry import list_trainers
 
 FOLDER = "comparisons"
 """Where comparisons lie, inside the folder of a room's experiments."""
@@ -97,9 +96,7 @@ class Comparison:
 
 def list_comparisons() -> Mapping[str, Path]:
     """Return the files of all installed comparisons by name, in alphabetical order."""
-    folders = [spec.experiments / FOLDER for spec in list_trainers().values() if spec.experiments is not None]
-    files = (path for folder in folders for path in folder.glob("*.toml") if not path.stem.startswith(HIDDEN))
-    return dict(sorted((path.stem, path) for path in files))
+    return installed_files(FOLDER)
 
 
 def find_comparison(name: str) -> Comparison:
@@ -108,17 +105,7 @@ def find_comparison(name: str) -> Comparison:
     Raises:
         UsageError: there is none, or its file is refused.
     """
-    if name.endswith(".toml"):
-        return read_comparison(Path(name))
-    known = list_comparisons()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise UsageError(
-            f"there is no comparison called {name!r}",
-            remedy=f"{hint}Known: {', '.join(known) or 'none'}. One of your own is a path that ends in .toml.",
-        )
-    return read_comparison(known[name])
+    return read_comparison(file_called(name, list_comparisons(), noun="comparison"))
 
 
 def read_comparison(path: Path) -> Comparison:

@@ -8,14 +8,12 @@ from typing import Any, Literal
 
 from alphabench.errors import UsageError
 from alphabench.experiments.documents import nested
+from alphabench.experiments.finding import file_called, installed_files
 from alphabench.models.checkpoints import settings_from
 from alphabench.models.recipe_file import read_recipe
-from alphabench.models.registry import list_trainers
 
 Expected = Literal["better", "worse", "higher", "lower", "equal"]
 SCALES = ("screening", "confirm")
-HIDDEN = "_"
-"""Files that start so are extended by experiments and are none themselves."""
 
 
 @dataclass(frozen=True)
@@ -162,9 +160,7 @@ class Experiment:
 
 def list_experiments() -> Mapping[str, Path]:
     """Return the files of all installed experiments by name, in alphabetical order."""
-    folders = [spec.experiments for spec in list_trainers().values() if spec.experiments is not None]
-    files = (path for folder in folders for path in folder.glob("*.toml") if not path.stem.startswith(HIDDEN))
-    return dict(sorted((path.stem, path) for path in files))
+    return installed_files()
 
 
 def find_experiment(name: str) -> Experiment:
@@ -173,17 +169,7 @@ def find_experiment(name: str) -> Experiment:
     Raises:
         UsageError: there is none, or its file is refused.
     """
-    if name.endswith(".toml"):
-        return read_experiment(Path(name))
-    known = list_experiments()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise UsageError(
-            f"there is no experiment called {name!r}",
-            remedy=f"{hint}Known: {', '.join(known)}. One of your own is a path that ends in .toml.",
-        )
-    return read_experiment(known[name])
+    return read_experiment(file_called(name, list_experiments(), noun="experiment"))
 
 
 def read_experiment(path: Path) -> Experiment:
