@@ -58,7 +58,9 @@ def training_sets(settings: Path) -> tuple[str, ...]:
         return ()
     try:
         data = tomllib.loads(settings.read_text(encoding="utf-8")).get("data", {})
-        names = [str(source["folder"]).split("/")[0] for source in data.get("sources", [])]
+        folders = [source["folder"] for source in data.get("sources", [])]
+        folders += [data["table"]] if "table" in data else []
+        names = [str(folder).split("/")[0] for folder in folders]
         procedural = ["procedural"] if data.get("procedural_images", 0) else []
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
         raise DataError(

@@ -77,11 +77,8 @@ def read_state(path: Path, expected: Mapping[str, tuple[int, ...]]) -> "dict[str
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if not path.is_file():
-        raise DataError(f"{path} does not exist", remedy="Give a folder with a .safetensors file in it.")
-    refuse_pickles(path)
     # Names and shapes first: they are in the header, so that a wrong file is never read whole.
-    _compare(path, _shapes(path), expected)
+    _compare(path, read_shapes(path), expected)
     try:
         # Copied, because the tensors are views of the mapped file and would die with it.
         state: dict[str, torch.Tensor] = {name: tensor.clone() for name, tensor in load_file(path).items()}
@@ -102,8 +99,15 @@ def read_state(path: Path, expected: Mapping[str, tuple[int, ...]]) -> "dict[str
     return state
 
 
-def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shapes that the header of a safetensors file declares."""
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes that the header of a safetensors file declares, by name.
+
+    Raises:
+        DataError: the file is absent, a pickle, truncated or no safetensors file.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} does not exist", remedy="Give a folder with a .safetensors file in it.")
+    refuse_pickles(path)
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")

@@ -1,8 +1,10 @@
-"""What a model must offer to be judged: a reconstructor takes RGBA images and gives them back.
+"""What a model must offer to be judged.
 
-`HarmlessnessProbe` is an offer beside it, for models that were made from an RGB autoencoder.
+A reconstructor takes RGBA images and gives them back; a generator makes them from words. `HarmlessnessProbe` is
+an offer beside the first, for models that were made from an RGB autoencoder.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -31,6 +33,58 @@ class Reconstructor(Protocol):
 
     def reconstruct(self, images: Rgba) -> Rgba:
         """Return the reconstruction of `images`, same shape, float32 in [0,1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How images are drawn from a generator.
+
+    Attributes:
+        height: of the images in pixels.
+        width: of the images in pixels.
+        steps: steps of the sampler.
+        guidance: scale of the guidance; what 1 means is the model's own affair, and its card says it.
+    """
+
+    height: int
+    width: int
+    steps: int
+    guidance: float
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """A model that makes RGBA images from words, in two halves, so that decoding can overlap the next sampling.
+
+    What an image shows depends on its prompt, its seed and the sampling alone: not on the images that it
+    shares a batch with, nor on how many processes there are.
+    """
+
+    @property
+    def info(self) -> ModelInfo:
+        """Return who the model is."""
+        ...
+
+    @property
+    def defaults(self) -> Sampling:
+        """Return the sampling that the model was made for."""
+        ...
+
+    def check(self, sampling: Sampling) -> None:
+        """Refuse a sampling that the model cannot do, before the run starts.
+
+        Raises:
+            UsageError: a size that is no multiple of what the network needs, steps or guidance out of range.
+        """
+        ...
+
+    def sample(self, prompts: Sequence[str], seeds: Sequence[int], sampling: Sampling) -> Tensor:
+        """Return one latent for each prompt, `(batch, ...)`, drawn from its own seed in [0, 2^63)."""
+        ...
+
+    def decode(self, latents: Tensor) -> Rgba:
+        """Return latents of `sample` as straight-alpha images, `(batch, 4, height, width)`, float32 in [0,1]."""
         ...
 
 

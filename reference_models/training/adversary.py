@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from reference_models.losses.adversarial import adaptive_weight, hinge_discriminator_loss, hinge_generator_loss
 from reference_models.training.config import OptimizerConfig
-from reference_models.training.optimizer import adamw, learning_rate, set_learning_rate
+from reference_models.training.optimizer import learning_rate, optimizer_of, set_learning_rate
 
 REAL, FAKE = "adversary_real", "adversary_fake"
 
@@ -97,7 +97,7 @@ class Opponent:
         self.config = adversary.optimizer or optimizer
         self.steps = steps
         self.accelerator = accelerator
-        self.optimizer = adamw(self.network, self.config)
+        self.optimizer = optimizer_of(self.network, self.config)
         self.objective, self.wrapped = accelerator.prepare(DiscriminatorObjective(self.network), self.optimizer)
 
     def plays(self, step: int) -> bool:

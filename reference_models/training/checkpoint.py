@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from alphabench.errors import DataError
 from alphabench.models.checkpoints import read_json, read_state
+from reference_models.training.optimizer import moments_of, restore_estimates
 
 KEPT = 2
 LISTED = 3  # how many differing keys a message shows
-MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +31,9 @@ class TrainingState:
     Attributes:
         model: what is trained.
         average: its averaged copy.
-        optimizer: AdamW of the model.
+        optimizer: that of the model.
         adversary: the discriminator, or None.
-        adversary_optimizer: AdamW of the discriminator, or None.
+        adversary_optimizer: that of the discriminator, or None.
     """
 
     model: nn.Module
@@ -44,14 +44,21 @@ class TrainingState:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return views of all of it by name, the moments of parameters that have not moved yet as zeros."""
-        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
-        tensors |= _moments(self.model, self.optimizer)
+        tensors = {f"model.{name}": tensor for name, tensor in _own(self.model).items()}
+        tensors |= {f"average.{name}": tensor for name, tensor in _own(self.average).items()}
+        tensors |= moments_of(self.model, self.optimizer)
         if self.adversary is not None and self.adversary_optimizer is not None:
-            tensors |= {f"adversary.{name}": tensor for name, tensor in self.adversary.state_dict().items()}
-            moments = _moments(self.adversary, self.adversary_optimizer)
+            tensors |= {f"adversary.{name}": tensor for name, tensor in _own(self.adversary).items()}
+            moments = moments_of(self.adversary, self.adversary_optimizer)
             tensors |= {f"adversary_{name}": tensor for name, tensor in moments.items()}
         return {name: tensor.detach() for name, tensor in tensors.items()}
+
+    def restored(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what is not a tensor in place: the numbers that an optimiser steps by."""
+        restore_estimates(self.optimizer, tensors)
+        if self.adversary_optimizer is not None:
+            own = {name.removeprefix("adversary_"): value for name, value in tensors.items() if "_estimate." in name}
+            restore_estimates(self.adversary_optimizer, own)
 
 
 def save(folder: Path, *, step: int, settings: str, state: TrainingState) -> None:
@@ -113,6 +120,7 @@ def load(point: Path, *, settings: str, state: TrainingState) -> int:
     with torch.no_grad():
         for name, tensor in tensors.items():
             tensor.copy_(found[name])
+    state.restored(tensors)
     return int(saved["step"])
 
 
@@ -149,16 +157,9 @@ def _points(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("step_*") if path.is_dir())
 
 
-def _moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
-    found = {}
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            moments = optimizer.state[parameter]
-            if not moments:  # what AdamW itself starts with
-                moments["step"] = torch.zeros((), device=parameter.device)
-                moments["exp_avg"] = torch.zeros_like(parameter)
-                moments["exp_avg_sq"] = torch.zeros_like(parameter)
-            for moment in MOMENTS:
-                found[f"{moment}.{names[parameter]}"] = moments[moment]
-    return found
+def _own(module: nn.Module) -> dict[str, Tensor]:
+    """Return the tensors of a module's state, each under the first of its names: tied weights are one."""
+    found: dict[Tensor, str] = {}
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        found.setdefault(tensor, name)
+    return {name: tensor for tensor, name in found.items()}

@@ -6,10 +6,10 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW, a linear warm-up and half a cosine down to `final_share`.
+    """The optimiser, a linear warm-up and half a cosine down to `final_share`.
 
     Attributes:
-        lr: learning rate after the warm-up.
+        lr: learning rate after the warm-up; a factor on the step that Prodigy finds, ordinarily 1.
         betas: of the two moments.
         weight_decay: decoupled; biases and normalisation weights are left out.
         warmup: steps until the full learning rate.
@@ -17,6 +17,8 @@ class OptimizerConfig:
         clip: largest gradient norm; 0 switches clipping off.
         accumulate: batches of a step, whose mean gradient it takes: the memory of one batch, the step of
             accumulate · batch images.
+        name: `adamw`, or `prodigy`, which finds its own step (Mishchenko and Defazio 2023, arXiv 2306.06101), with
+            bias correction and safeguarded warm-up.
     """
 
     lr: float = 1e-3
@@ -26,6 +28,7 @@ class OptimizerConfig:
     final_share: float = 0.01
     clip: float = 1.0
     accumulate: int = 1
+    name: Literal["adamw", "prodigy"] = "adamw"
 
     def __post_init__(self) -> None:
         if self.accumulate < 1:

@@ -12,7 +12,7 @@ from alphabench.errors import DataError
 from reference_models.training.adversary import FAKE, REAL, AdversarialTask, Opponent
 from reference_models.training.checkpoint import TrainingState
 from reference_models.training.ema import AveragedModel
-from reference_models.training.optimizer import adamw, learning_rate, set_learning_rate
+from reference_models.training.optimizer import learning_rate, optimizer_of, set_learning_rate
 from reference_models.training.task import Recipe, Task
 
 
@@ -31,7 +31,7 @@ class Stepper:
 
     def __init__(self, task: Task, recipe: Recipe, accelerator: Accelerator) -> None:
         self.task, self.recipe, self.accelerator = task, recipe, accelerator
-        self.optimizer = adamw(task.model, recipe.optimizer)
+        self.optimizer = optimizer_of(task.model, recipe.optimizer)
         # The average is taken before wrapping, so that its names are the model's own.
         self.average = AveragedModel(task.model, recipe.run.ema)
         self.average.model.to(accelerator.device)

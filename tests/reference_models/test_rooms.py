@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-from reference_models import alphavae, layerdiffuse, pca, rgb_vae
+from reference_models import alphavae, layerdiffuse, pca, rgb_vae, rgba_lora
 
-LOADS = [alphavae.MODEL.load, layerdiffuse.MODEL.load, pca.MODEL.load, rgb_vae.TWICE.load]
-RUNS = [alphavae.TRAINER.run, layerdiffuse.TRAINER.run, pca.TRAINER.run, rgb_vae.TRAINER.run]
+LOADS = [room.MODEL.load for room in (alphavae, layerdiffuse, pca, rgba_lora)] + [rgb_vae.TWICE.load]
+RUNS = [room.TRAINER.run for room in (alphavae, layerdiffuse, pca, rgb_vae, rgba_lora)]
 
 
 def test_listing_the_rooms_imports_no_torch() -> None:
     code = (
-        "import sys; from reference_models import alphavae, layerdiffuse, pca, rgb_vae;"
+        "import sys; from reference_models import alphavae, layerdiffuse, pca, rgb_vae, rgba_lora;"
         "sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,104 @@
+"""The generator behind the contract: prompts and seeds in, straight RGBA in [0,1] out."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from alphabench.errors import DataError, UsageError
+from alphabench.image.types import Rgba
+from alphabench.models.checkpoints import sha256_of
+from alphabench.models.contract import Sampling
+from alphabench.models.spec import LoadRequest, ModelInfo
+from alphabench.runtime import resolve_device, resolve_dtype
+from reference_models.identity import training_sets
+from reference_models.rgba_lora.folder import Checkpoint, load_checkpoint, parameters_of
+from reference_models.rgba_lora.pipeline import PATCH
+from reference_models.rgba_lora.sampler import drawn
+from reference_models.weights import BUNDLED
+
+MINI = BUNDLED / "rgba_lora-mini"
+LARGEST = 4096
+MOST_STEPS = 1000
+
+
+class RgbaLoraGenerator:
+    """Samples latents by a FLUX transformer and decodes them by the RGBA autoencoder.
+
+    The guidance of the mini model is classifier-free: 1 means none, the words alone.
+
+    Attributes:
+        info: who the model is.
+        defaults: the sampling that it was made for.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, info: ModelInfo, device: torch.device) -> None:
+        self.info = info
+        self.checkpoint = checkpoint
+        for network in (*checkpoint.components.networks().values(), checkpoint.codec.network):
+            network.to(device)
+        config = checkpoint.config
+        self.defaults = Sampling(config.size, config.size, config.steps, config.guidance)
+
+    def check(self, sampling: Sampling) -> None:
+        """Refuse sizes that the network cannot tile, and steps or guidance out of range; see `Generator`."""
+        unit = self.checkpoint.codec.factor * PATCH
+        for name, side in (("height", sampling.height), ("width", sampling.width)):
+            if side < unit or side > LARGEST or side % unit:
+                raise UsageError(
+                    f"{self.info.name} cannot draw images of {name} {side}",
+                    remedy=f"Use a multiple of {unit} up to {LARGEST}; it was made for {self.defaults.height}.",
+                )
+        if not 1 <= sampling.steps <= MOST_STEPS:
+            raise UsageError(f"{sampling.steps} steps are out of range", remedy=f"Use 1 to {MOST_STEPS} steps.")
+        if not (math.isfinite(sampling.guidance) and sampling.guidance >= 0):
+            raise UsageError(f"a guidance of {sampling.guidance} is out of range", remedy="Use a number from 0 up.")
+
+    def sample(self, prompts: Sequence[str], seeds: Sequence[int], sampling: Sampling) -> Tensor:
+        """Return normalised latents, `(batch, latent, rows, columns)`; see `Generator`.
+
+        Raises:
+            DataError: a latent is not finite.
+        """
+        latents = drawn(self.checkpoint.components, prompts, seeds, sampling)
+        if not bool(torch.isfinite(latents).all()):
+            raise DataError(
+                f"{self.info.name} drew latents that are not finite",
+                remedy="Use fewer or more steps, a lower guidance, or float32.",
+            )
+        return latents
+
+    def decode(self, latents: Tensor) -> Rgba:
+        """Return latents as images, `(batch, 4, height, width)`, float32 in [0,1]."""
+        return self.checkpoint.codec.decode(latents)
+
+
+def load(request: LoadRequest) -> RgbaLoraGenerator:
+    """Return the bundled generator, or the one in `request.checkpoint`.
+
+    Raises:
+        DataError: the folder is not a sound checkpoint, or its base or its autoencoder is another one.
+        UsageError: unknown device or dtype, or its base or its autoencoder is not there.
+    """
+    device, dtype = resolve_device(request.device), resolve_dtype(request.dtype)
+    folder = request.checkpoint or MINI
+    checkpoint = load_checkpoint(folder, dtype)
+    ours = folder.parent == BUNDLED
+    slug = "".join(c if c.isalnum() or c in "-_." else "-" for c in folder.resolve().name.lower())
+    config = dataclasses.asdict(checkpoint.config)
+    if checkpoint.adapter is not None:
+        config |= {"rank": checkpoint.adapter.rank, "adapted_layers": len(checkpoint.adapter.modules)}
+    info = ModelInfo(
+        name=slug,
+        org="alphabench" if ours else "local",
+        licence="Apache-2.0" if ours else "unknown",
+        kind="checkpoint",
+        architecture="rgba-lora",
+        config=config,
+        checkpoints=tuple((role, sha256_of(path), path.stat().st_size) for role, path in checkpoint.files.items()),
+        parameters=parameters_of(checkpoint),
+        trained_on=training_sets(folder / "alphabench.toml"),
+    )
+    return RgbaLoraGenerator(checkpoint, info, device)

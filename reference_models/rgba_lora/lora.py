@@ -1,0 +1,194 @@
+"""The low-rank adapter of a FLUX transformer: made by peft, in files that diffusers' own pipelines load."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from alphabench.errors import DataError, UsageError
+from alphabench.models.checkpoints import read_shapes, read_state
+
+FILE = "pytorch_lora_weights.safetensors"
+PREFIX = "transformer."
+LISTED = 3
+
+PUBLISHED_TARGETS = (
+    "attn.to_q",
+    "attn.to_k",
+    "attn.to_v",
+    "attn.to_out.0",
+    "attn.add_q_proj",
+    "attn.add_k_proj",
+    "attn.add_v_proj",
+    "attn.to_add_out",
+    "ff.net.0.proj",
+    "ff.net.2",
+    "ff_context.net.0.proj",
+    "ff_context.net.2",
+)
+"""Ends of the names of the layers that AlphaVAE's generator adapts (arXiv 2507.09308, released training code)."""
+
+NAME = re.compile(r"^(?P<module>.+)\.lora_(?P<side>[AB])\.weight$")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What an adapter changes.
+
+    Attributes:
+        rank: of every change.
+        modules: full names of the adapted layers, in order.
+    """
+
+    rank: int
+    modules: tuple[str, ...]
+
+
+def add_adapter(transformer: Any, rank: int, targets: Sequence[str]) -> None:
+    """Give the layers whose names end in `targets` a change of `rank` that is zero as yet; all else is frozen.
+
+    A is normal with spread 1/rank, B is 0, the scale is 1.
+
+    Raises:
+        UsageError: a target names no layer.
+    """
+    from peft import LoraConfig
+
+    names = [name for name, module in transformer.named_modules() if isinstance(module, nn.Linear)]
+    for target in targets:
+        if not any(name == target or name.endswith(f".{target}") for name in names):
+            raise UsageError(
+                f"the target {target!r} of the adapter names no linear layer of the transformer",
+                remedy=f"Its layers end in, for instance, {', '.join(sorted({_end(name) for name in names})[:12])}.",
+            )
+    transformer.requires_grad_(False)
+    transformer.add_adapter(
+        LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(targets))
+    )
+
+
+class AdapterParameters(nn.Module):
+    """The trained parameters of an adapted transformer, and nothing else: what is averaged and checkpointed.
+
+    They are the transformer's own tensors, not copies. Names are those of diffusers' files.
+    """
+
+    def __init__(self, transformer: Any) -> None:
+        super().__init__()
+        for name, parameter in transformer.named_parameters():
+            if parameter.requires_grad:
+                self.register_parameter(_slashed(_file_name(name)), parameter)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the parameters by their names in a file, without prefix."""
+        return {_dotted(name): parameter for name, parameter in self.named_parameters()}
+
+
+def read_adapter(path: Path, transformer: Any) -> tuple[Shape, dict[str, Tensor]]:
+    """Return the shape and the tensors, without prefix, of an adapter file that fits `transformer`.
+
+    Args:
+        path: a safetensors file with `transformer.<layer>.lora_A.weight` (rank, in) and `.lora_B.weight` (out, rank).
+        transformer: the base, not adapted.
+
+    Raises:
+        DataError: the file is absent or damaged, is no such adapter, or is one of another base.
+    """
+    shapes = read_shapes(path)
+    linear = {
+        name: (module.out_features, module.in_features)
+        for name, module in transformer.named_modules()
+        if isinstance(module, nn.Linear)
+    }
+    pairs = _pairs(path, shapes)
+    strange = sorted(name for name in pairs if name not in linear)
+    if strange:
+        raise _foreign(path, f"{len(strange)} of its {len(pairs)} layers are not in it: {_first(strange)}")
+    misshapen = []
+    for name, (down, up) in sorted(pairs.items()):
+        rank, (written, read) = down[0], linear[name]
+        if down != (rank, read) or up != (written, rank):
+            misshapen.append(f"{name} has A {down} and B {up} where the layer is {read} to {written}")
+    if misshapen:
+        raise _foreign(path, f"{len(misshapen)} of its {len(pairs)} layers do not fit: {_first(misshapen)}")
+    ranks = sorted({down[0] for down, _ in pairs.values()})
+    if len(ranks) > 1:
+        raise DataError(
+            f"{path} has changes of the ranks {', '.join(map(str, ranks))}",
+            remedy="Give an adapter of one rank throughout.",
+        )
+    state = read_state(path, shapes)
+    return Shape(ranks[0], tuple(sorted(pairs))), {
+        name.removeprefix(PREFIX): tensor.float() for name, tensor in state.items()
+    }
+
+
+def load_adapter(path: Path, transformer: Any) -> Shape:
+    """Adapt `transformer` by the adapter in a file, and return what it changes.
+
+    Raises:
+        DataError: as `read_adapter`.
+    """
+    shape, state = read_adapter(path, transformer)
+    add_adapter(transformer, shape.rank, shape.modules)
+    set_adapter(transformer, state)
+    return shape
+
+
+def set_adapter(transformer: Any, state: Mapping[str, Tensor]) -> None:
+    """Give an adapted transformer the values of an adapter, by their names in a file without prefix."""
+    own = AdapterParameters(transformer).tensors()
+    for name, parameter in own.items():
+        parameter.data.copy_(state[name])
+
+
+def _pairs(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Return the shapes of A and B of each layer."""
+    sides: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, shape in shapes.items():
+        found = NAME.match(name.removeprefix(PREFIX))
+        if not name.startswith(PREFIX) or found is None or len(shape) != 2:
+            raise DataError(
+                f"{path} holds the tensor {name!r}, which no adapter of a FLUX transformer has",
+                remedy=f"Give a file of {PREFIX}<layer>.lora_A.weight and .lora_B.weight, as diffusers writes it.",
+            )
+        sides.setdefault(found["module"], {})[found["side"]] = shape
+    half = sorted(name for name, pair in sides.items() if len(pair) < 2)
+    if half or not sides:
+        told = f"{len(half)} layers with one factor only, first {half[0]}" if half else "no layer"
+        raise DataError(f"{path} holds {told}", remedy="Save the adapter again.")
+    return {name: (pair["A"], pair["B"]) for name, pair in sides.items()}
+
+
+def _foreign(path: Path, why: str) -> DataError:
+    return DataError(
+        f"{path} belongs to another base than the transformer it was given: {why}",
+        remedy="Load it over the base that its alphabench.toml names.",
+    )
+
+
+def _first(items: Sequence[str]) -> str:
+    return ", ".join(items[:LISTED]) + (", …" if len(items) > LISTED else "")
+
+
+def _file_name(name: str) -> str:
+    """Return a parameter's name in a file: peft's name without that of the adapter."""
+    return re.sub(r"\.lora_([AB])\.[^.]+\.weight$", r".lora_\1.weight", name)
+
+
+def _slashed(name: str) -> str:
+    return name.replace(".", "/")
+
+
+def _dotted(name: str) -> str:
+    return name.replace("/", ".")
+
+
+def _end(name: str) -> str:
+    parts = name.split(".")
+    return (
+        ".".join(part for index, part in enumerate(parts) if not (part.isdigit() and index == 1) and index > 0) or name
+    )

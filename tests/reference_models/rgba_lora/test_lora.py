@@ -1,0 +1,127 @@
+"""The adapter: peft makes it, diffusers loads it, and another base's is refused by name and rank."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import FluxPipeline, FluxTransformer2DModel
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from alphabench.errors import DataError, UsageError
+from alphabench.models.contract import Sampling
+from reference_models.rgba_lora import lora
+from reference_models.rgba_lora.pipeline import Components, load_components, pack, save_components
+from reference_models.rgba_lora.sampler import drawn
+
+SAMPLING = Sampling(32, 32, 2, 2.0)
+
+
+def randomised(components: Components) -> lora.AdapterParameters:
+    """Give the adapter random values, as if it had been trained."""
+    parameters = lora.AdapterParameters(components.transformer)
+    for parameter in parameters.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    return parameters
+
+
+def write(path: Path, parameters: lora.AdapterParameters) -> None:
+    tensors = {f"{lora.PREFIX}{name}": tensor.detach().clone() for name, tensor in parameters.tensors().items()}
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def test_the_published_targets_adapt_fifteen_layers_of_the_smallest_network(components: Components) -> None:
+    lora.add_adapter(components.transformer, 4, lora.PUBLISHED_TARGETS)
+    names = lora.AdapterParameters(components.transformer).tensors()
+    assert len(names) == 2 * 15
+    assert "transformer_blocks.0.attn.to_out.0.lora_A.weight" in names
+    assert "single_transformer_blocks.0.attn.to_q.lora_B.weight" in names
+    trained = {name for name, parameter in components.transformer.named_parameters() if parameter.requires_grad}
+    assert len(trained) == 30
+    assert all(".lora_" in name for name in trained)
+
+
+def test_the_published_adapter_of_flux_has_342_layers_and_179_306_496_parameters() -> None:
+    with torch.device("meta"):
+        flux = FluxTransformer2DModel(guidance_embeds=True)
+    layers = [
+        module
+        for name, module in flux.named_modules()
+        if isinstance(module, nn.Linear) and name.endswith(tuple(f".{target}" for target in lora.PUBLISHED_TARGETS))
+    ]
+    assert len(layers) == 342
+    assert sum(64 * (layer.in_features + layer.out_features) for layer in layers) == 179_306_496
+
+
+def test_a_new_adapter_changes_no_bit(components: Components) -> None:
+    before = drawn(components, ["star"], [1], SAMPLING)
+    lora.add_adapter(components.transformer, 4, lora.PUBLISHED_TARGETS)
+    assert torch.equal(drawn(components, ["star"], [1], SAMPLING), before)
+    randomised(components)
+    assert not torch.equal(drawn(components, ["star"], [1], SAMPLING), before)
+
+
+def test_diffusers_loads_the_file_and_draws_the_same(components: Components, tmp_path: Path) -> None:
+    save_components(components, tmp_path / "base", torch.float32)
+    lora.add_adapter(components.transformer, 4, ("x_embedder", *lora.PUBLISHED_TARGETS))
+    write(tmp_path / lora.FILE, randomised(components))
+    ours = load_components(tmp_path / "base")
+    shape = lora.load_adapter(tmp_path / lora.FILE, ours.transformer)
+    assert (shape.rank, len(shape.modules)) == (4, 16)
+    made = drawn(ours, ["red heart"], [3], SAMPLING)
+    torch.testing.assert_close(made, drawn(components, ["red heart"], [3], SAMPLING), atol=1e-5, rtol=1e-5)
+
+    theirs = FluxPipeline.from_pretrained(tmp_path / "base", vae=None, dtype=torch.float32)
+    theirs.set_progress_bar_config(disable=True)
+    theirs.load_lora_weights(tmp_path, weight_name=lora.FILE)
+    tokens = theirs(
+        prompt=["red heart"],
+        negative_prompt=[""],
+        true_cfg_scale=2.0,
+        height=32,
+        width=32,
+        num_inference_steps=2,
+        max_sequence_length=8,
+        generator=[torch.Generator().manual_seed(3)],
+        output_type="latent",
+    ).images
+    torch.testing.assert_close(tokens, pack(made), atol=1e-5, rtol=1e-5)
+
+
+def test_an_adapter_of_another_base_is_refused_by_layers_and_shapes(components: Components, tmp_path: Path) -> None:
+    path = tmp_path / lora.FILE
+    adapted = copy.deepcopy(components.transformer)
+    lora.add_adapter(adapted, 4, lora.PUBLISHED_TARGETS)
+    parameters = lora.AdapterParameters(adapted)
+    write(path, parameters)
+    state = load_file(path)
+
+    save_file({name.replace("blocks.0", "blocks.7"): tensor for name, tensor in state.items()}, path)
+    with pytest.raises(DataError, match=r"15 of its 15 layers are not in it: .*blocks\.7"):
+        lora.read_adapter(path, components.transformer)
+
+    wide = {name: torch.zeros(4, 99) if name.endswith("to_q.lora_A.weight") else t for name, t in state.items()}
+    save_file(wide, path)
+    with pytest.raises(DataError, match=r"2 of its 15 layers do not fit: .*to_q has A \(4, 99\)"):
+        lora.read_adapter(path, components.transformer)
+
+    key = "transformer.transformer_blocks.0.attn.to_k"
+    mixed = state | {f"{key}.lora_A.weight": torch.zeros(2, 32), f"{key}.lora_B.weight": torch.zeros(32, 2)}
+    save_file(mixed, path)
+    with pytest.raises(DataError, match="changes of the ranks 2, 4"):
+        lora.read_adapter(path, components.transformer)
+
+    save_file({name: t for name, t in state.items() if not name.endswith("to_v.lora_B.weight")}, path)
+    with pytest.raises(DataError, match="2 layers with one factor only"):
+        lora.read_adapter(path, components.transformer)
+
+    save_file({"unet.down.lora_A.weight": torch.zeros(2, 2)}, path)
+    with pytest.raises(DataError, match="no adapter of a FLUX transformer"):
+        lora.read_adapter(path, components.transformer)
+
+
+def test_a_target_that_names_no_layer_is_refused(components: Components) -> None:
+    with pytest.raises(UsageError, match=r"'attn\.to_x' of the adapter names no linear layer") as caught:
+        lora.add_adapter(components.transformer, 4, ("attn.to_x",))
+    assert "attn.to_q" in str(caught.value.remedy)
