@@ -13,6 +13,7 @@ from alphabench import __version__
 from alphabench.cli.data import data
 from alphabench.cli.doctor import doctor
 from alphabench.cli.experiment import experiment
+from alphabench.cli.generate import generate
 from alphabench.cli.leaderboard import leaderboard
 from alphabench.cli.models import models
 from alphabench.cli.protocols import protocols
@@ -57,7 +58,11 @@ def app() -> None:
     """
 
 
-for command in (reconstruct, score, report, leaderboard, models, protocols, data, train, experiment, weights, doctor):
+COMMANDS = (
+    *(reconstruct, generate, score, report, leaderboard),
+    *(models, protocols, data, train, experiment, weights, doctor),
+)
+for command in COMMANDS:
     app.add_command(command)
 
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from alphabench.leaderboard.published import PublishedTable
     from alphabench.leaderboard.rows import Board, Row, Table
 
-SHOWN = (*HEADLINE_METRICS, "fid", "laion_aes")
+GENERATED = ("fid-rand", "clipscore", "border_cut", "hole_rate", "speckle_rate", "fringe", "colour_leak", "blank")
+"""The columns of tables of generated images behind the distance that sorts them."""
+SHOWN = (*HEADLINE_METRICS, "fid", "laion_aes", *GENERATED)
 FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
 MOST_INDENTED = 200
@@ -34,7 +36,7 @@ MOST_INDENTED = 200
 @click.option("--category", metavar="C", help="Values and ranks of one category.")
 @click.option("--background", metavar="B", help="Values and ranks on one background, such as white or checker8.")
 @click.option("--metric", "metrics", metavar="M", multiple=True, help="Show this metric; may be repeated.")
-@click.option("--sort", metavar="M", help="The metric that ranks  [default: psnr or what stands in for it]")
+@click.option("--sort", metavar="M", help="The metric that ranks  [default: psnr or what stands in for it; kid]")
 @click.option("--tier", type=click.IntRange(0, 2), default=0, help="Only records verified as far as this.")
 @click.option("--all", "every", is_flag=True, help="Also older, superseded, withdrawn and incomplete records, grey.")
 @click.option("--csv", "csv_file", type=FILE, help="Write the table as CSV, at full precision, to FILE or -.")
@@ -127,12 +129,13 @@ def _check_metrics(board: "Board", metrics: tuple[str, ...]) -> None:
 def _write(board: "Board", metrics: tuple[str, ...], files: dict[str, Path | None]) -> bool:
     """Write what was asked for and say whether it went to the standard output."""
     from alphabench.errors import DataError, UsageError
-    from alphabench.leaderboard.export import csv_text, latex_text, markdown_text
 
     spoken = False
     for flag, path in files.items():
         if path is None:
             continue
+        from alphabench.leaderboard.export import csv_text, latex_text, markdown_text
+
         if not board.tables or (flag == "--csv" and len(board.tables) > 1):
             there = [f"{table.protocol} ({table.protocol_hash[:8]}) on {table.data}" for table in board.tables]
             raise UsageError(

@@ -97,7 +97,9 @@ def _print(found: "Comparison") -> None:
             for sample in found.most_changed
         ]
         print_table(f"most changed in {main.metric}", ("sample", "baseline", "candidate", "gain"), rows)
-    click.echo(f"verdict        {found.verdict or 'none: a metric of the gate is missing'}")
+    gate = found.rules.gate_metrics(found.baseline.protocol.metrics)
+    none = "a metric of the gate is missing" if gate else f"the gate has no metric of {found.baseline.protocol.id}"
+    click.echo(f"verdict        {found.verdict or f'none: {none}'}")
     click.echo(f"signature      {found.signature}")
     for line in filter(None, map(settling, found.metrics)):
         click.echo(f"inconclusive   {line}")

@@ -4,17 +4,26 @@ from pathlib import Path
 
 import click
 
+from alphabench.cli.generate import per_prompt_option, prompts_help
 from alphabench.cli.output import json_option, progress
-from alphabench.cli.reconstruct import batch_option, device_option, fresh_option, out_option, protocol_option
+from alphabench.cli.reconstruct import batch_option, device_option, fresh_option, out_option
 from alphabench.cli.verdict import leave_with
+from alphabench.errors import UsageError
 
 FOLDER = click.Path(path_type=Path)
+PAIRED, GENERATED = "alpha-mini@1", "alpha-t2i-mini@1"
 
 
 @click.command()
-@click.option("--reference", type=FOLDER, required=True, help="Folder of true RGBA images.")
+@click.option("--reference", type=FOLDER, default=None, help="Folder of true RGBA images.")
 @click.option("--prediction", type=FOLDER, required=True, help="Folder of predictions with equal names.")
-@protocol_option
+@click.option("--prompts", default=None, help=f"Instead of references, for generated images. {prompts_help}")
+@per_prompt_option
+@click.option(
+    "--protocol",
+    default=None,
+    help=f"Name, or a TOML file of your own  [default: {PAIRED}; with --prompts {GENERATED}]",
+)
 @out_option
 @click.option("--name", default=None, help="Model's name  [default: slug of the prediction folder]")
 @click.option("--org", default="local", show_default=True, help="Who made the model.")
@@ -26,9 +35,11 @@ FOLDER = click.Path(path_type=Path)
 @json_option
 def score(
     *,
-    reference: Path,
+    reference: Path | None,
     prediction: Path,
-    protocol: str,
+    prompts: str | None,
+    per_prompt: int,
+    protocol: str | None,
     out: Path | None,
     name: str | None,
     org: str,
@@ -39,17 +50,48 @@ def score(
     authors_files: bool,
     as_json: bool,
 ) -> int:
-    """Measure a folder of predictions against a folder of references.
+    """Measure a folder of predictions against a folder of references, or generated images of prompts.
 
-    Files are paired by their path without extension; sizes must agree: nothing is resized. Exit codes:
-    4 where predictions are missing, 3 where files are extra, duplicate, unreadable or of another size.
+    Files are paired by their path without extension; sizes must agree: nothing is resized. With --prompts the
+    images are named <category>/<number of the prompt, five digits>, as `alphabench generate` names them, and the
+    protocol is one for generation. Exit codes: 4 where predictions are missing, 3 where files are extra,
+    duplicate, unreadable or of another size.
     """
+    if prompts is not None:
+        if reference is not None or authors_files:
+            raise UsageError(
+                "generated images have no references to be paired with",
+                remedy="Leave --reference and --authors-files out, or leave --prompts out.",
+            )
+        from alphabench.tasks.generation import ImagesRequest, score_images
+
+        images = ImagesRequest(
+            prompts=prompts,
+            prediction=prediction,
+            per_prompt=per_prompt,
+            protocol=protocol or GENERATED,
+            out=out,
+            name=name,
+            org=org,
+            licence=licence,
+            batch_size=batch_size,
+            device=device,
+            fresh=fresh,
+        )
+        with progress(f"scoring {prediction}") as report:
+            judged = score_images(images, report)
+        return leave_with(judged, as_json=as_json)
+    if reference is None:
+        raise UsageError(
+            "there is nothing to measure the predictions against",
+            remedy="Name the true images with --reference DIR, or for generated images their --prompts FILE.",
+        )
     from alphabench.tasks.scoring_files import ScoreRequest, score_files
 
     request = ScoreRequest(
         reference=reference,
         prediction=prediction,
-        protocol=protocol,
+        protocol=protocol or PAIRED,
         out=out,
         name=name,
         org=org,

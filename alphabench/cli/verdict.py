@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 INCOMPLETE = 4
 RANDOM_FEATURES = "random features: only comparable within alpha-mini@1; not LPIPS, not FID"
+MOST_COLUMNS = 8
 
 
 def leave_with(outcome: "Outcome", *, as_json: bool) -> int:
@@ -34,6 +35,8 @@ def leave_with(outcome: "Outcome", *, as_json: bool) -> int:
                 "aggregates": record.aggregates,
                 "missing": _missing(record),
                 "contact_sheet": None if outcome.sheet is None else str(outcome.sheet.resolve()),
+                "more_sheets": [str(sheet.resolve()) for sheet in outcome.more_sheets],
+                "predictions": None if outcome.predictions is None else str(outcome.predictions.resolve()),
                 "signatures": _signatures(outcome),
                 "resumed": outcome.stored,
             }
@@ -52,19 +55,23 @@ def _print(outcome: "Outcome") -> None:
     )
     categories = list(data["categories"])
     metrics = {metric["name"]: metric for metric in document["metrics"]}
-    names = [name for name in HEADLINE_METRICS if metrics.get(name, {}).get("state") == "ok"]
+    names = _columns(outcome, metrics)
     if len(categories) > 1 and names:
         _print_categories(title, outcome, categories, [metrics[name] for name in names])
         title = "all metrics (macro mean over categories; composites over the backgrounds)"
     rows = [_metric_row(metric, record.aggregates[metric["name"]]) for metric in document["metrics"]]
     if outcome.protocol.judges_latents:  # its headline is one of two views, and the other one is no detail
         rows += [row for metric in document["metrics"] for row in _other_views(outcome, metric)]
-    print_table(title, ("metric", "value", "unit", "n", "state"), rows, caption=_caption(document))
+    caption = _caption(document, outcome.protocol.task)
+    print_table(title, ("metric", "value", "unit", "n", "state"), rows, caption=caption)
     click.echo(f"protocol       {outcome.protocol.id}  {outcome.protocol.hash}")
     click.echo(f"signature      {record.signature}")
     click.echo(f"record         {record.path}")
-    if outcome.sheet is not None:
-        click.echo(f"contact sheet  {outcome.sheet}")
+    if outcome.predictions is not None:
+        click.echo(f"predictions    {outcome.predictions}")
+    for sheet in (outcome.sheet, *outcome.more_sheets):
+        if sheet is not None:
+            click.echo(f"contact sheet  {sheet}")
     _print_signatures(outcome)
     if outcome.stored:
         click.echo("stored result of an earlier run; --fresh measures anew")
@@ -74,6 +81,15 @@ def _print(outcome: "Outcome") -> None:
         click.echo(f"mend: {remedy}", err=True)
     for deviation in document.get("deviations", []):
         click.echo(f"deviation: {deviation}", err=True)
+
+
+def _columns(outcome: "Outcome", metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the metrics that have a column in the table of categories; of generated images, all that have means."""
+    if outcome.protocol.task != "generation":
+        return [name for name in HEADLINE_METRICS if metrics.get(name, {}).get("state") == "ok"]
+    named = [name for name, metric in metrics.items() if metric["state"] == "ok" and metric["kind"] == "sample"]
+    named.sort(key=lambda name: metrics[name]["higher_is_better"] is None)  # stable: those with a better side first
+    return named[:MOST_COLUMNS]
 
 
 def _print_signatures(outcome: "Outcome") -> None:
@@ -147,12 +163,13 @@ def _other_views(outcome: "Outcome", metric: dict[str, Any]) -> list[tuple[str, 
     return [(f"{row[0]}  {view}", row[1], row[2], row[3], row[4]) for row, view in rows]
 
 
-def _caption(document: Mapping[str, Any]) -> str:
+def _caption(document: Mapping[str, Any], task: str) -> str:
     lines = []
     config = document["model"].get("config", {})
     if (latent := config.get("latent_numbers_per_pixel")) is not None:
         lines.append(f"latent numbers per pixel: {latent:g} (an RGBA image holds 4)")
-    if any(metric["name"].endswith("-rand") for metric in document["metrics"]):
+    # Of generated images the record's own notes say with what they were compared, and how far that reaches.
+    if task != "generation" and any(metric["name"].endswith("-rand") for metric in document["metrics"]):
         lines.append(RANDOM_FEATURES)
     if notes := document.get("notes"):
         lines.append(notes)

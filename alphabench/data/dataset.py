@@ -223,6 +223,8 @@ def resolve_data(
 def build_command(manifest: Manifest) -> str:
     """Return the command that makes the rows of an unbuilt manifest from the user's copy."""
     place = "--rgb DIR --alpha DIR --out-images DIR" if manifest.layout == "aim500" else "DIR"
+    if manifest.layout in {"category", "flat"}:  # these are called after the folder unless they are named
+        place += f" --name {manifest.name}"
     out = data_homes()[0] / f"{manifest.name}.toml"
     return f"alphabench data manifest build --layout {manifest.layout} {place} --out {out}"
 

@@ -45,7 +45,8 @@ class Judging:
     @property
     def address(self) -> str:
         """Return eight hexadecimal digits that name this judging."""
-        return _digest({"version": JUDGING_VERSION} | dataclasses.asdict(self))[:8]
+        sets = [_told(judged) for judged in self.sets]
+        return _digest({"version": JUDGING_VERSION} | dataclasses.asdict(self) | {"sets": sets})[:8]
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,12 @@ def read_failure(job: Job, root: Path) -> str | None:
 def unique(jobs: Sequence[Job]) -> list[Job]:
     """Return the jobs without those that compute the same, in order."""
     return list({(job.address, job.judging.address): job for job in jobs}.values())
+
+
+def _told(judged: JudgedSet) -> dict[str, Any]:
+    """Return the keys of a set, without those of captions where it has none: so that older addresses stay."""
+    values = dataclasses.asdict(judged)
+    return values if judged.captions else {name: values[name] for name in values if name not in {"captions", "split"}}
 
 
 def _digest(value: Any) -> str:

@@ -100,14 +100,14 @@ def images_of(judged: JudgedSet, data_root: Path) -> Iterator[tuple[str, str, Co
     if judged.data:
         data = resolve_data(judged.data)
         samples = list(data)
-        for sample in _spaced(samples, judged.images):
+        for sample in spaced(samples, judged.images):
             yield sample.id, sample.category, _centre(data.read(sample), judged.side)
         return
     folder = data_root / judged.folder
     paths = list_folder(folder).images
     if not paths:
         raise DataError(f"there are no images in {folder}", remedy="Name another folder in [[judged]].")
-    for path in _spaced(paths, judged.images):
+    for path in spaced(paths, judged.images):
         category = path.split("/")[0] if "/" in path else "all"
         yield path, category, _centre(read_rgba(folder / path), judged.side)
 
@@ -164,7 +164,8 @@ def _capped(value: Tensor) -> float:
     return min(float(value), PSNR_CAP)
 
 
-def _spaced(items: Sequence[ItemT], count: int) -> list[ItemT]:
+def spaced(items: Sequence[ItemT], count: int) -> list[ItemT]:
+    """Return `count` items, evenly spaced in order; all of them for 0."""
     wanted = min(count or len(items), len(items))
     return [items[index * len(items) // wanted] for index in range(wanted)]
 

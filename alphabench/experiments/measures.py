@@ -57,7 +57,21 @@ _IMAGE = (
     Measure("colour_bias", LEVEL, None, 2, "mean signed error over black where 0 < alpha < 1: positive is too bright"),
     Measure("colour_error", LEVEL, False, 2, "mean absolute error over black where 0 < alpha < 1"),
 )
+_GENERATED = (
+    Measure("nearest_caption", "", True, 3, "share of images whose nearest real image is the one of their words"),
+    _of_catalog("border_cut", "share of the outermost ring that is covered: objects cut by the frame"),
+    _of_catalog("hole_rate", "share of holes in the filled mask"),
+    _of_catalog("fringe", "colour jump between rim and core"),
+    _of_catalog("colour_leak", "share of a background left in soft pixels"),
+    _of_catalog("background_dependence", "mean spread of the composites where something is seen"),
+    _of_catalog("alpha_bimodality", "how far alpha falls apart into two levels"),
+)
 _RUN = (
+    _of_catalog("kid-rand", "kernel distance to the real images, over the nine backgrounds"),
+    _of_catalog("fid-rand", "Fréchet distance to the real images, over the nine backgrounds"),
+    Measure(
+        "flow_held_out", "", None, 4, "error of the velocity on held-out images; only comparable within an autoencoder"
+    ),
     Measure("psnr_held_out_families", "dB", True, 2, "composite PSNR on procedural families the training never draws"),
     Measure("latent_mean", "", None, 4, "mean of the latents of training images"),
     Measure("latent_std", "", None, 4, "standard deviation of the latents of training images"),
@@ -70,10 +84,13 @@ _RUN = (
     _of_catalog("posterior_kl", "divergence of the new posterior from the old, per latent number"),
 )
 
-MEASURES: Mapping[str, Measure] = {measure.name: measure for measure in (*_IMAGE, *_RUN)}
+MEASURES: Mapping[str, Measure] = {measure.name: measure for measure in (*_IMAGE, *_GENERATED, *_RUN)}
 """All measures with a meaning of their own, by name."""
 
-IMAGE_MEASURES = tuple(measure.name for measure in _IMAGE)
+GENERATED_MEASURES = tuple(measure.name for measure in _GENERATED)
+"""Measures of single generated images, in order."""
+
+IMAGE_MEASURES = tuple(measure.name for measure in (*_IMAGE, *_GENERATED))
 
 
 def measure_of(name: str) -> Measure:

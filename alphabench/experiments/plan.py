@@ -35,12 +35,15 @@ class Arm:
 
 @dataclass(frozen=True)
 class JudgedSet:
-    """Images that every trained model reconstructs; exactly one of `folder` and `data` names them.
+    """Images that every trained model reconstructs, or makes from words; exactly one key names them.
 
     Attributes:
         name: what tables call them.
         folder: a folder of PNGs relative to the root of the training data.
         data: a data set that `--data` of other commands takes.
+        captions: for generators, a table of JSON lines with `file` and `name` relative to the root of the training
+            data; the names are the prompts, the files what is compared with.
+        split: only rows of `captions` of this `split`; empty takes all.
         images: how many are taken, evenly spaced in order; 0 takes all.
         side: side in pixels of the centred part that is taken; 0 takes the whole image.
     """
@@ -50,10 +53,14 @@ class JudgedSet:
     data: str = ""
     images: int = 0
     side: int = 0
+    captions: str = ""
+    split: str = ""
 
     def __post_init__(self) -> None:
-        if bool(self.folder) == bool(self.data):
-            raise ValueError(f"the judged set {self.name!r} needs either folder or data")
+        if [bool(self.folder), bool(self.data), bool(self.captions)].count(True) != 1:
+            raise ValueError(f"the judged set {self.name!r} needs one of folder, data and captions")
+        if self.captions and self.side:
+            raise ValueError(f"the judged set {self.name!r} is made from words, of which side takes no part")
         if self.images < 0 or self.side < 0:
             raise ValueError(f"images and side of the judged set {self.name!r} must not be negative")
 

@@ -14,7 +14,7 @@ from typing import Any
 from alphabench.errors import AlphabenchError, DataError, Interrupted
 from alphabench.experiments.documents import to_toml
 from alphabench.experiments.jobs import Job, Outcome, data_root, write_outcome
-from alphabench.models.registry import load_model, resolve, trainer_spec
+from alphabench.models.registry import load_generator, load_model, model_spec, resolve, trainer_spec
 from alphabench.models.spec import LoadRequest, TrainRequest
 from alphabench.results.durable import write_durably
 from alphabench.results.lock import RunLock
@@ -79,11 +79,19 @@ def _train(job: Job, folder: Path, *, device: str) -> Path:
 
 def _judged(job: Job, folder: Path, *, device: str) -> Outcome:
     from alphabench.experiments.judging import judge
+    from alphabench.experiments.judging_generators import judge_generator
     from alphabench.runtime import resolve_device
 
     place = str(resolve_device(device))
     facts = json.loads((folder / "trained.json").read_bytes())
-    model = load_model(job.judging.model, LoadRequest(checkpoint=folder / facts["model"], device=place))
+    numbers = dict(last_numbers(folder / "run" / "train.jsonl"))
+    numbers["training_seconds"] = facts["training_seconds"]
+    request = LoadRequest(checkpoint=folder / facts["model"], device=place)
+    if model_spec(job.judging.model).task == "generation":
+        generator = load_generator(job.judging.model, request)
+        rows, distances = judge_generator(generator, job.judging.sets, data_root=data_root(job.recipe))
+        return Outcome(tuple(rows), {**numbers, **distances})
+    model = load_model(job.judging.model, request)
     rows = judge(
         model,
         job.judging.sets,
@@ -91,8 +99,6 @@ def _judged(job: Job, folder: Path, *, device: str) -> Outcome:
         photographs=job.judging.photographs,
         device=place,
     )
-    numbers = dict(last_numbers(folder / "run" / "train.jsonl"))
-    numbers["training_seconds"] = facts["training_seconds"]
     config = model.info.config
     if "shift_factor" in config and "scaling_factor" in config:
         numbers |= {"latent_mean": config["shift_factor"], "latent_std": 1 / config["scaling_factor"]}

@@ -174,11 +174,11 @@ def encode_png(codes: Codes, *, text: Mapping[str, str] | None = None) -> bytes:
 
     Args:
         codes: `(1, 3 or 4, height, width)`; colour under alpha 0 is kept.
-        text: notes to store in the file, by key.
+        text: notes to store in the file as UTF-8 (`iTXt` chunks), by key; a key has 1 to 79 Latin letters.
     """
     notes = PngInfo()
     for key, value in sorted((text or {}).items()):
-        notes.add_text(key, value)
+        notes.add_itxt(key, value)
     return _encoded(codes, "PNG", pnginfo=notes)
 
 

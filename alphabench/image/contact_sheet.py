@@ -17,6 +17,8 @@ TILE = 168
 GAP = 10
 MARGIN = 20
 CAPTION = 20
+LABEL = 15
+LABEL_LINES = 3
 FONT_SIZE = 13
 TITLE_SIZE = 19
 LIGHT, DARK = 0.93, 0.76
@@ -47,23 +49,31 @@ class SheetRow:
         caption: text above the row.
         tiles: opaque pictures, `(3, height, width)` in [0,1], any size.
         notes: lines below the row.
+        labels: text below each picture, broken into at most `LABEL_LINES` lines; none, or one for each.
     """
 
     caption: str
     tiles: Sequence[Tile]
     notes: Sequence[Note] = ()
+    labels: Sequence[str] = ()
 
     @property
     def height(self) -> int:
         """Return its pixels on the sheet, with the gap below it."""
         notes = len(self.notes) * CAPTION + GAP if self.notes else 0
-        return CAPTION + TILE + GAP + notes
+        return CAPTION + TILE + GAP + self.label_height + notes
+
+    @property
+    def label_height(self) -> int:
+        """Return the pixels that the labels take below the pictures."""
+        return LABEL_LINES * LABEL if self.labels else 0
 
 
 def contact_sheet(title: str, subtitle: str, columns: Sequence[str], rows: Sequence[SheetRow]) -> bytes:
     """Return a PNG file with one caption a row, its notes below it, and one title a column.
 
-    Each picture is scaled to fit a tile of `TILE` pixels, its sides in proportion.
+    Each picture is scaled to fit a tile of `TILE` pixels, its sides in proportion. A row may have fewer pictures
+    than there are columns.
     """
     width = 2 * MARGIN + len(columns) * TILE + (len(columns) - 1) * GAP
     top = MARGIN + TITLE_SIZE + 2 * CAPTION + GAP
@@ -80,13 +90,18 @@ def contact_sheet(title: str, subtitle: str, columns: Sequence[str], rows: Seque
     for row in rows:
         caption = _fitted(draw, _drawable(row.caption), width - 2 * MARGIN, small)
         draw.text((MARGIN, upper + 2), caption, PALE, font=small)
-        for left, tile in zip(lefts, row.tiles, strict=True):
+        for left, tile in zip(lefts, row.tiles, strict=False):
             picture = _picture(tile)
             offset = ((TILE - picture.width) // 2, (TILE - picture.height) // 2)
             sheet.paste(picture, (left + offset[0], upper + CAPTION + offset[1]))
+        for left, label in zip(lefts, row.labels, strict=False):
+            for index, line in enumerate(_broken(draw, _drawable(label), small)):
+                place = (left, upper + CAPTION + TILE + 2 + index * LABEL)
+                draw.text(place, line, INK, font=small)
         for index, note in enumerate(row.notes):
             text = _fitted(draw, _drawable(note.text), width - 2 * MARGIN, small)
-            place = (MARGIN, upper + CAPTION + TILE + GAP // 2 + index * CAPTION)
+            below = upper + CAPTION + TILE + row.label_height + GAP // 2
+            place = (MARGIN, below + index * CAPTION)
             draw.text(place, text, ALARM if note.alarm else INK, font=small)
         upper += row.height
     buffer = io.BytesIO()
@@ -131,6 +146,21 @@ def _drawable(text: str) -> str:
     """Return `text` in the letters that the built-in font has: marks are dropped, others become `?`."""
     letters = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     return "".join(letters).encode("ascii", "replace").decode()
+
+
+def _broken(draw: ImageDraw.ImageDraw, text: str, font: Any) -> list[str]:
+    """Return `text` as at most `LABEL_LINES` lines of a tile's width, broken at spaces; the rest is left out."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and draw.textlength(longer, font=font) <= TILE:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    kept = lines[:LABEL_LINES]
+    if len(lines) > LABEL_LINES:
+        kept[-1] = " ".join(lines[LABEL_LINES - 1 :])
+    return [_fitted(draw, line, TILE, font) for line in kept]
 
 
 def _fitted(draw: ImageDraw.ImageDraw, text: str, width: int, font: Any) -> str:

@@ -87,6 +87,8 @@ def _read(folders: Sequence[Path], selection: Selection) -> list[Entry | Alphabe
     first = read(folders[0])  # imports and shipped protocols: once, before the processes start
     with ProcessPoolExecutor(readers, mp_context=multiprocessing.get_context("fork")) as pool:
         found = pool.map(_readable, folders[1:], itertools.repeat(selection), chunksize=32)
+        import scipy.special  # noqa: F401 - the ranks need it: a fifth of a second while the others read
+
         # What is wrong with a record is found again here: errors do not travel between processes.
         return [first, *(entry or read(folder) for entry, folder in zip(found, folders[1:], strict=True))]
 

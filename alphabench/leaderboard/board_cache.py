@@ -9,6 +9,7 @@ first line of a kept board is the hash of the rest. Whatever is wrong with the c
 import contextlib
 import hashlib
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -60,15 +61,15 @@ def _state(roots: Sequence[Path], selection: Selection) -> tuple[str, float]:
     package = Path(__file__).parents[1]
     folders = record_folders(roots)
     published = published_files(roots)
-    files = [folder / name for folder in folders for name in FILES]
-    files += [folder.parent / "request.json" for folder in folders]
-    files += [*published, *(path.parent / MAPPING for path in published[:1]), *withdrawal_files(roots)]
-    files += [*sorted((package / "protocols" / "shipped").glob("*.toml")), package / "leaderboard" / "gate.toml"]
+    rest = [*published, *(path.parent / MAPPING for path in published[:1]), *withdrawal_files(roots)]
+    rest += [*sorted((package / "protocols" / "shipped").glob("*.toml")), package / "leaderboard" / "gate.toml"]
+    files = [f"{folder}{os.sep}{name}" for folder in folders for name in FILES]
+    files += [f"{folder.parent}{os.sep}request.json" for folder in folders]
     digest = hashlib.sha256(repr((FORM, __version__, selection)).encode())
     newest = 0.0
-    for path in files:
+    for path in [*files, *map(str, rest)]:  # thousands of them: as text, a path object would take most of the time
         try:
-            facts = path.stat()
+            facts = os.stat(path)  # noqa: PTH116 - see above
         except OSError:
             digest.update(f"{path}\x1fabsent\x1e".encode())
             continue

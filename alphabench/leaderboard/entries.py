@@ -104,7 +104,7 @@ def sort_metric(protocol: Protocol, selection: Selection) -> str | None:
     """Return the metric that ranks records of `protocol`: the one asked for, else the gate's primary one."""
     if selection.sort is not None:
         return selection.sort if selection.sort in protocol.metrics else None
-    return _gate_rules().primary_of(protocol.metrics) or next(iter(protocol.metrics))
+    return _gate_rules().primary_of(protocol.metrics) or protocol.main_metric
 
 
 def _views_shown(protocol: Protocol, background: str | None) -> Mapping[str, str | None]:
@@ -202,16 +202,21 @@ def _scores(protocol: Protocol, selection: Selection, sort: str, source: Record 
         images = tuple(sorted(category_of))
         categories = tuple(category_of[image] for image in images)
         values = np.array([column.get(image, np.nan) for image in images])
+    there = ~np.isnan(values)
+    oriented = values if better else -values
+    if selection.category is None and there.all():
+        return Scores(key=_key(images, categories), categories=categories, values=oriented) if images else None
     chosen = [
         place
-        for place, (category, there) in enumerate(zip(categories, (~np.isnan(values)).tolist(), strict=True))
-        if there and (selection.category is None or _inside(category, selection.category))
+        for place, (category, held) in enumerate(zip(categories, there.tolist(), strict=True))
+        if held and (selection.category is None or _inside(category, selection.category))
     ]
     if not chosen:
         return None
     groups = tuple(categories[place] for place in chosen)
-    oriented = values[chosen] if better else -values[chosen]
-    return Scores(key=_key(tuple(images[place] for place in chosen), groups), categories=groups, values=oriented)
+    return Scores(
+        key=_key(tuple(images[place] for place in chosen), groups), categories=groups, values=oriented[chosen]
+    )
 
 
 @functools.lru_cache(maxsize=16)

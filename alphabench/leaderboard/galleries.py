@@ -116,10 +116,12 @@ def pixels_sha256(codes: "Codes") -> str:
 
 
 def _order(record: Record) -> tuple[str, str, list[str]]:
-    """Return the primary metric, its headline view, and the samples from the worst to the best."""
+    """Return the primary metric, or the first with a better side, its headline view, and the samples, worst first."""
     from alphabench.metrics.catalog import CATALOG
 
-    metric = shipped_gate().rules().primary_of(record.protocol.metrics) or record.protocol.sample_metrics()[0]
+    names = record.protocol.sample_metrics()
+    directed = next((name for name in names if CATALOG[name].higher_is_better is not None), names[0])
+    metric = shipped_gate().rules().primary_of(record.protocol.metrics) or directed
     table: dict[str, dict[str, float]] = {}
     for sample, _, view, name, value in record.rows:
         if name == metric:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from alphabench.errors import UsageError
 from alphabench.metrics.catalog import CATALOG
 from alphabench.protocols.canonical import sha256_json
-from alphabench.protocols.settings import Strict
+from alphabench.protocols.tables import Strict
 from alphabench.results.margins import Margin, PointRule, Rules
 
 FILE = "gate.toml"

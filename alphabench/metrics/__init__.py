@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from alphabench.metrics.closed_form import (
         worst_solid_background as worst_solid_background,
     )
+    from alphabench.metrics.colour_leak import (
+        colour_leak as colour_leak,
+    )
     from alphabench.metrics.connectivity import (
         conn_aim as conn_aim,
     )
@@ -126,7 +129,13 @@ if TYPE_CHECKING:
         ssim_pyiqa as ssim_pyiqa,
     )
     from alphabench.metrics.reference_free import (
+        alpha_bimodality as alpha_bimodality,
+    )
+    from alphabench.metrics.reference_free import (
         alpha_entropy as alpha_entropy,
+    )
+    from alphabench.metrics.reference_free import (
+        background_dependence as background_dependence,
     )
     from alphabench.metrics.reference_free import (
         blank as blank,
@@ -224,6 +233,7 @@ _HOMES = {
         "psnr_worst_solid",
         "worst_solid_background",
     ),
+    "colour_leak": ("colour_leak",),
     "connectivity": (
         "conn_aim",
         "conn_rhemann",
@@ -264,7 +274,9 @@ _HOMES = {
         "ssim_pyiqa",
     ),
     "reference_free": (
+        "alpha_bimodality",
         "alpha_entropy",
+        "background_dependence",
         "blank",
         "border_cut",
         "border_mean",

@@ -304,6 +304,11 @@ _METRICS: tuple[Metric, ...] = (
     _free("clear_share", "reference_free:clear_share", "Share of fully transparent pixels."),
     _free("semi_share", "reference_free:semi_share", "Share of pixels that are neither."),
     _free("soft_share", "reference_free:soft_share", "Share of pixels with alpha between 0.1 and 0.9."),
+    _free("alpha_bimodality", "reference_free:alpha_bimodality", "Separability of alpha into two levels, after Otsu."),
+    _free(
+        "background_dependence", "reference_free:background_dependence",
+        "How much the look of the object changes with the background.",
+    ),
     _free("border_cut", "reference_free:border_cut", "Share of the frame that cuts the object.", _DOWN),
     _free("border_mean", "reference_free:border_mean", "Mean alpha along the frame.", _DOWN),
     _free("hole_rate", "reference_free:hole_rate", "Share of holes in the filled mask.", _DOWN),
@@ -313,6 +318,7 @@ _METRICS: tuple[Metric, ...] = (
         "fringe_luma", "halo:fringe_luma", "Signed luma jump of the rim: light or dark halo.",
         limits=(-1.0, 1.0),
     ),
+    _free("colour_leak", "colour_leak:colour_leak", "Share of an old background's colour in the soft rim.", _DOWN),
     _free(
         "hidden_colour_share", "reference_free:hidden_colour_share",
         "Share of transparent pixels with colour.",

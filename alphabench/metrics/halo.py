@@ -5,6 +5,9 @@ in straight colour. Texture inside the object raises the value too, so it is rea
 of real images. Glass and smoke have no core: there it is silent by design.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from jaxtyping import Float64
@@ -40,7 +43,7 @@ def fringe(prediction: Rgba) -> Float64[Tensor, " batch"]:
     Raises:
         DataError: see `alphabench.metrics.check.check_image`.
     """
-    return _weighted_jump(prediction, signed=False)
+    return per_rim(prediction, _jump)
 
 
 def fringe_luma(prediction: Rgba) -> Float64[Tensor, " batch"]:
@@ -48,29 +51,59 @@ def fringe_luma(prediction: Rgba) -> Float64[Tensor, " batch"]:
 
     `(batch,)` in [−1,1]; everything else as in `fringe`.
     """
-    return _weighted_jump(prediction, signed=True)
+    return per_rim(prediction, _luma_jump)
 
 
-def _weighted_jump(prediction: Tensor, *, signed: bool) -> Float64[Tensor, " batch"]:
+@dataclass(frozen=True)
+class Rim:
+    """The soft pixels near the solid core of one image, each with the core pixel nearest to it.
+
+    Attributes:
+        alpha: opacity of each rim pixel, `(pixel,)` in [0,1].
+        colour: its straight colour, `(3, pixel)`.
+        core: straight colour of the nearest core pixel, `(3, pixel)`.
+    """
+
+    alpha: NDArray[np.float64]
+    colour: NDArray[np.float64]
+    core: NDArray[np.float64]
+
+
+def per_rim(prediction: Rgba, score: Callable[[Rim], float]) -> Float64[Tensor, " batch"]:
+    """Return `score` of each sample's rim, NaN (not applicable) where there is none.
+
+    Arguments and errors as in `fringe`.
+    """
     checked = check_image(prediction, "prediction", channels=4).detach()
     colours, codes = checked[:, :3].double().cpu().numpy(), quantise(checked[:, 3]).cpu().numpy()
-    scores = [_jump(*image, signed=signed) for image in zip(colours, codes, strict=True)]
+    rims = [_rim_of(*image) for image in zip(colours, codes, strict=True)]
+    scores = [float("nan") if rim is None else score(rim) for rim in rims]
     return torch.tensor(scores, dtype=torch.float64, device=prediction.device)
 
 
-def _jump(colour: NDArray[np.float64], codes: NDArray[np.uint8], *, signed: bool) -> float:
-    """Return the weighted mean jump of one image: colour `(3, height, width)`, alpha codes."""
+def _rim_of(colour: NDArray[np.float64], codes: NDArray[np.uint8]) -> Rim | None:
+    """Return the rim of one image: colour `(3, height, width)`, alpha codes; None without core or rim."""
     core = codes >= CORE_CODE
     band = (codes >= BAND_CODES[0]) & (codes <= BAND_CODES[1])
     if not core.any() or not band.any():
-        return float("nan")
+        return None
     distance, nearest = ndimage.distance_transform_edt(~core, return_indices=True)
     band &= distance <= REACH
     if not band.any():
-        return float("nan")
+        return None
     rows, columns = (axis[band] for axis in nearest)
-    jump = colour[:, band] - colour[:, rows, columns]
-    alpha = codes[band] / 255
-    weight = alpha * (1 - alpha)
-    size = np.array(LUMA_WEIGHTS) @ jump if signed else np.sqrt(np.square(jump).mean(0))
+    return Rim(codes[band] / 255, colour[:, band], colour[:, rows, columns])
+
+
+def _jump(rim: Rim) -> float:
+    return _weighted_mean(rim, np.sqrt(np.square(rim.colour - rim.core).mean(0)))
+
+
+def _luma_jump(rim: Rim) -> float:
+    return _weighted_mean(rim, np.array(LUMA_WEIGHTS) @ (rim.colour - rim.core))
+
+
+def _weighted_mean(rim: Rim, size: NDArray[np.float64]) -> float:
+    """Return the mean of one number per rim pixel, weighted by α(1 − α)."""
+    weight = rim.alpha * (1 - rim.alpha)
     return float((weight * size).sum() / weight.sum())

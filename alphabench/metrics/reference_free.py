@@ -61,6 +61,44 @@ def soft_share(prediction: Rgba) -> Float64[Tensor, " batch"]:
     return _share(prediction, *SOFT_CODES)
 
 
+def alpha_bimodality(prediction: Rgba) -> Float64[Tensor, " batch"]:
+    """Return how well alpha separates into two levels: Otsu's separability of the 256 alpha codes.
+
+    The largest share, over all thresholds, of the variance of alpha that lies between the codes below and above
+    the threshold: η = max_k σ_B²(k) / σ_T². It is 1 exactly where alpha has two values, 3/4 where all values are
+    equally frequent, and equal for α and a + bα: it tells the shape of the distribution, not how opaque it is.
+
+    Arguments as in `alpha_entropy`.
+
+    Returns:
+        `(batch,)` in (0,1], a pure number without a better side: a cut-out is bimodal, smoke is not. NaN (not
+        applicable) where alpha is constant.
+
+    Source: Otsu 1979, "A threshold selection method from gray-level histograms", IEEE Transactions on Systems,
+    Man, and Cybernetics 9:62, equations 12 to 19.
+    """
+    return _per_alpha(prediction, _separability)
+
+
+def background_dependence(prediction: Rgba) -> Float64[Tensor, " batch"]:
+    """Return how much what one sees of the object changes with the background, weighted by opacity.
+
+    A pixel's composites over several backgrounds lie apart by a share of the distance between the backgrounds
+    themselves. Because compositing is linear this share is 1 − α, whichever the backgrounds; its mean over the
+    object, each pixel counted with its opacity, is Σ α(1 − α) / Σ α.
+
+    Arguments as in `alpha_entropy`.
+
+    Returns:
+        `(batch,)` in [0,1), a pure number without a better side: 0 where all that is visible is opaque, near 1
+        where there is no more than a breath. NaN (not applicable) where all is transparent. Transparent
+        surroundings do not change it.
+
+    Source: own definition on the compositing equation of Porter and Duff 1984.
+    """
+    return _per_alpha(prediction, _transmittance)
+
+
 def border_cut(prediction: Rgba) -> Float64[Tensor, " batch"]:
     """Return the share of the outermost ring with alpha code ≥ 128: an object cut by the frame.
 
@@ -171,3 +209,22 @@ def _speckles(alpha: Codes) -> float:
     mask = alpha >= MASK_CODE
     area = int(mask.sum())
     return 1 - int(largest_component(mask, diagonal=True).sum()) / area if area else float("nan")
+
+
+def _separability(alpha: Codes) -> float:
+    counts = np.bincount(alpha.ravel(), minlength=256).astype(np.float64)
+    codes = np.arange(256.0)
+    pixels, total = counts.sum(), (codes * counts).sum()
+    spread = pixels * (codes**2 * counts).sum() - total**2
+    if spread <= 0:
+        return float("nan")
+    below, sum_below = np.cumsum(counts)[:-1], np.cumsum(codes * counts)[:-1]
+    parted = (below > 0) & (below < pixels)
+    below, sum_below = below[parted], sum_below[parted]
+    between = (total * below - pixels * sum_below) ** 2 / (below * (pixels - below))
+    return float(min(between.max() / spread, 1.0))
+
+
+def _transmittance(alpha: Codes) -> float:
+    visible = int(alpha.sum())
+    return float((alpha * (255 - alpha)).sum() / (255 * visible)) if visible else float("nan")

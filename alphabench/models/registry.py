@@ -4,10 +4,10 @@ import difflib
 import importlib
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from alphabench.errors import DataError, UsageError
-from alphabench.models.contract import Reconstructor
+from alphabench.models.contract import Generator, Reconstructor
 from alphabench.models.spec import LoadRequest, ModelSpec, TrainerSpec
 
 MODELS = "alphabench.models"
@@ -48,14 +48,40 @@ def load_model(name: str, request: LoadRequest) -> Reconstructor:
     """Load the model called `name`, ready to reconstruct.
 
     Raises:
-        UsageError: unknown name.
+        UsageError: unknown name, or a model that does something else.
         DataError: a checkpoint that cannot be loaded.
     """
+    lacking = "has no `info` and `reconstruct`"
+    model: Reconstructor = _loaded(name, request, "reconstruction", Reconstructor, lacking)
+    return model
+
+
+def load_generator(name: str, request: LoadRequest) -> Generator:
+    """Load the model called `name`, ready to make images from words.
+
+    Raises:
+        UsageError: unknown name, or a model that does something else.
+        DataError: a checkpoint that cannot be loaded.
+    """
+    lacking = "lacks one of `info`, `defaults`, `check`, `sample` and `decode`"
+    model: Generator = _loaded(name, request, "generation", Generator, lacking)
+    return model
+
+
+def _loaded(
+    name: str,
+    request: LoadRequest,
+    task: Literal["reconstruction", "generation"],
+    contract: type,
+    lacking: str,
+) -> Any:
+    """Load a model that does `task` and check that it keeps the contract."""
     spec = model_spec(name)
-    if spec.task != "reconstruction":
+    if spec.task != task:
+        able = [other for other, known in list_models().items() if known.task == task]
         raise UsageError(
-            f"the model {name!r} does {spec.task}, not reconstruction",
-            remedy="`alphabench models list` says what each model does.",
+            f"the model {name!r} does {spec.task}, not {task}",
+            remedy=f"Models that do {task}: {', '.join(able) or 'none'} (`alphabench models list`).",
         )
     if request.checkpoint is None and spec.weights is not None and not spec.weights.exists():
         raise DataError(
@@ -68,10 +94,10 @@ def load_model(name: str, request: LoadRequest) -> Reconstructor:
             remedy="Leave --checkpoint out.",
         )
     model = resolve(spec.load)(request)
-    if not isinstance(model, Reconstructor):
+    if not isinstance(model, contract):
         raise DataError(
-            f"{spec.load} returned {type(model).__name__}, which has no `info` and `reconstruct`",
-            remedy="Return an object that satisfies alphabench.models.contract.Reconstructor.",
+            f"{spec.load} returned {type(model).__name__}, which {lacking}",
+            remedy=f"Return an object that satisfies alphabench.models.contract.{contract.__name__}.",
         )
     return model
 

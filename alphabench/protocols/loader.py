@@ -14,8 +14,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from alphabench.errors import UsageError
-from alphabench.protocols.model import SECTIONS, Protocol
-from alphabench.protocols.settings import SETTINGS, Strict, WeightFile
+from alphabench.protocols.model import Protocol
+from alphabench.protocols.sections import SECTIONS
+from alphabench.protocols.settings import SETTINGS
+from alphabench.protocols.tables import Strict, WeightFile
 
 MAX_BYTES = 64 * 1024
 

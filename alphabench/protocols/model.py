@@ -1,124 +1,18 @@
 """A protocol as data: which views, which metrics with which settings, averaged how."""
 
-from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from alphabench.errors import UsageError
 from alphabench.protocols.canonical import sha256_json
-from alphabench.protocols.settings import SETTINGS, Group, Harmlessness, MetricSettings, Strict, WeightFile
+from alphabench.protocols.sections import Aggregation, Header, Notes, PredictionRules, ReferenceRules, Views
+from alphabench.protocols.settings import SETTINGS, Harmlessness
+from alphabench.protocols.tables import Group, MetricSettings, Strict, WeightFile
 
-RESERVED_VIEWS = frozenset({"worst-solid", "adversarial", "mean-texture", "straight-rgb-noalpha"})
-Code = Annotated[int, Field(ge=0, le=255)]
-
-
-class Header(Strict):
-    """Who the protocol is; `status` is not hashed."""
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,30}$")
-    version: int = Field(ge=1, le=9999)
-    status: Literal["draft", "frozen", "retired"] = "draft"
-    task: Literal["reconstruction", "generation"]
-
-
-class PredictionRules(Strict):
-    """In which form a prediction is judged.
-
-    Attributes:
-        quantise_bits: bits of each channel as delivered.
-        rounding: `half-up` is floor(255 x + 0.5) in float32.
-        codec: `png` writes what a model returns once; `as-delivered` scores files as they are.
-        own_codec: how images are saved when the toolkit runs the model itself, where that differs.
-        pairing: how predictions find their references.
-    """
-
-    quantise_bits: Literal[8] = 8
-    rounding: Literal["half-up"] = "half-up"
-    codec: Literal["png", "as-delivered"] = "png"
-    own_codec: Literal["av-bf16-save"] | None = None
-    pairing: Literal["sample-id", "sorted-position"] = "sample-id"
-
-
-class ReferenceRules(Strict):
-    """In which size a reference is judged: its own; `resize` names the one way in which others are made."""
-
-    size: Literal["native"] = "native"
-    resize: Literal["premultiplied-lanczos3"] = "premultiplied-lanczos3"
-
-
-class Background(Strict):
-    """A solid background in sRGB code values."""
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
-    rgb: tuple[Code, Code, Code]
-
-
-class Views(Strict):
-    """What the metrics look at.
-
-    Attributes:
-        backgrounds: solid backgrounds, in order.
-        textures: procedural backgrounds, in order.
-        composite: `float32` composites in memory; the other truncates to 8 bits and goes through JPEG.
-        worst: which worst cases over backgrounds are formed.
-        straight_rgb_noalpha: whether the colour is also looked at with alpha dropped.
-    """
-
-    backgrounds: tuple[Background, ...] = Field(min_length=1, max_length=64)
-    textures: tuple[Literal["checker8", "gradient", "noise", "stripes"], ...] = ()
-    composite: Literal["float32", "truncate-u8-jpeg75-420"] = "float32"
-    worst: tuple[Literal["solid", "adversarial"], ...] = ()
-    straight_rgb_noalpha: bool = False
-
-    @model_validator(mode="after")
-    def _distinct(self) -> "Views":
-        names = [*(background.name for background in self.backgrounds), *self.textures]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"the background {name!r} is listed twice")
-            if name in RESERVED_VIEWS or name.startswith("mean"):
-                raise ValueError(f"{name!r} names a view of its own and cannot name a background")
-        if len({background.rgb for background in self.backgrounds}) != len(self.backgrounds):
-            raise ValueError("two backgrounds have one colour")
-        return self
-
-
-class Aggregation(Strict):
-    """How rows become one number.
-
-    Attributes:
-        order: sample, category, macro mean; or the three unweighted levels of the authors' scripts.
-        missing: what a missing prediction does.
-        decimals: digits kept at the two lower levels, or `none`.
-    """
-
-    order: tuple[str, str, str] = ("sample", "category", "macro")
-    missing: Literal["incomplete", "skip-leaf"] = "incomplete"
-    decimals: Literal["none"] | Annotated[int, Field(ge=1, le=12)] = "none"
-
-    @property
-    def mode(self) -> Literal["macro", "paper"]:
-        """Return which of the two averaging rules this is."""
-        return "macro" if self.order[0] == "sample" else "paper"
-
-    @model_validator(mode="after")
-    def _known_rule(self) -> "Aggregation":
-        rule = (self.order, self.missing, self.decimals)
-        known = (
-            (("sample", "category", "macro"), "incomplete", "none"),
-            (("leaf", "subset", "colour"), "skip-leaf", 4),
-        )
-        if rule not in known:
-            raise ValueError(f"there is no averaging rule {rule!r}, only {known[0]!r} and {known[1]!r}")
-        return self
-
-
-class Notes(Strict):
-    """Words for the reader, never hashed."""
-
-    text: str = ""
+LEAST_SET = 2
+"""Images that a set needs to be compared with another."""
 
 
 class Protocol(Strict):
@@ -160,14 +54,33 @@ class Protocol(Strict):
     @model_validator(mode="after")
     def _one_rule(self) -> "Protocol":
         mode = self.aggregation.mode
-        paper = (self.views.composite != "float32", self.prediction.pairing == "sorted-position")
-        if paper != (mode == "paper", mode == "paper"):
+        authors = (self.views.composite != "float32", self.prediction.pairing == "sorted-position")
+        if authors != (mode != "macro", mode == "paper"):
             raise ValueError(
-                "JPEG composites, pairs by position and the three unweighted levels of averaging go together"
+                "JPEG composites and the authors' levels of averaging go together, and for pairs those by position"
             )
+        if mode != "macro" and (mode == "paper-t2i") != (self.task == "generation"):
+            raise ValueError(f"the averaging rule {self.aggregation.order!r} is not one for {self.task}")
         for metric, settings in self.metrics.items():
-            if mode not in settings.modes:
-                raise ValueError(f"{metric} does not go with this averaging rule and these composites")
+            if not settings.goes_with(self.task, mode):
+                raise ValueError(f"{metric} does not go with this averaging rule and these composites, or this task")
+        return self
+
+    @model_validator(mode="after")
+    def _references_of_sets(self) -> "Protocol":
+        wanted = self.task == "generation" and bool(self.set_metrics())
+        if wanted != (self.reference.data is not None):
+            raise ValueError("sets of generated images are compared with a reference set, which [reference] data names")
+        if self.task == "generation":
+            for metric, settings in self.metrics.items():
+                if foreign := next((group for group in settings.views if group.startswith("reference")), None):
+                    raise ValueError(
+                        f"{metric} asks for {foreign!r}, but a generated image has no reference of its own"
+                    )
+        for metric, settings in self.metrics.items():
+            chosen = getattr(settings, "backgrounds", None) or ()
+            if unknown := next((name for name in chosen if name not in self.backgrounds), None):
+                raise ValueError(f"{metric} asks for the background {unknown!r}, which [views] does not offer")
         return self
 
     @model_validator(mode="after")
@@ -282,14 +195,23 @@ class Protocol(Strict):
 
     def metric_views(self, metric: str) -> tuple[str, ...]:
         """Return the views of `metric` that have values of their own, in order."""
-        return tuple(view for group in self.metrics[metric].views for view in self.group_views(group))
+        return tuple(view for group in self.metrics[metric].views for view in self._views_in(metric, group))
+
+    def _views_in(self, metric: str, group: Group) -> tuple[str, ...]:
+        """Return the views of `metric` in a group, which may be fewer than the group has."""
+        chosen: tuple[str, ...] | None = getattr(self.metrics[metric], "backgrounds", None)
+        views = self.group_views(group)
+        if chosen is None or group not in {"composite", "reference", "set"}:
+            return views
+        return tuple(view for view in views if view.partition("/")[2] in chosen)
 
     def derived_views(self, metric: str) -> dict[str, tuple[str, ...]]:
         """Return the views of `metric` that are means of others: name to the views they are made of."""
         derived = {}
         for group in self.metrics[metric].views:
             if group in {"composite", "reference", "set"}:
-                derived[f"{group}/mean{len(self.backgrounds)}"] = self.group_views(group)
+                views = self._views_in(metric, group)
+                derived[f"{group}/mean{len(views)}"] = views
             elif group == "texture":
                 derived["composite/mean-texture"] = self.group_views(group)
         return derived
@@ -312,6 +234,21 @@ class Protocol(Strict):
         """Return the metrics that compare sets of images, in order."""
         return tuple(name for name in self.metrics if self.scope(name) is not None)
 
+    def inapplicable(self, samples: int) -> tuple[str, ...]:
+        """Return the metrics that do not apply to so few generated images: a record is complete without them.
+
+        One image is no set. Where sets are categories instead, a small one leaves its metric unavailable.
+        """
+        if self.task != "generation" or samples >= LEAST_SET:
+            return ()
+        return tuple(name for name in self.set_metrics() if self.scope(name) == "all")
+
+    @property
+    def main_metric(self) -> str:
+        """Return the metric that orders tables where the gate names none: of generated images one of sets."""
+        sets = self.set_metrics() if self.task == "generation" else ()
+        return next(iter((*sets, *self.metrics)))
+
     def sample_metrics(self) -> tuple[str, ...]:
         """Return the metrics that every sample has rows of, in order."""
         return tuple(name for name in self.metrics if self.scope(name) is None)
@@ -324,13 +261,3 @@ class Protocol(Strict):
     def sample_keys(self) -> tuple[tuple[str, str], ...]:
         """Return `(view, metric)` for each row of one sample, in a fixed order."""
         return tuple((view, metric) for metric in self.sample_metrics() for view in self.metric_views(metric))
-
-
-SECTIONS: Mapping[str, type[Strict]] = {
-    "protocol": Header,
-    "prediction": PredictionRules,
-    "reference": ReferenceRules,
-    "views": Views,
-    "aggregation": Aggregation,
-    "notes": Notes,
-}

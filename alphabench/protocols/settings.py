@@ -4,81 +4,13 @@ A setting that a metric's function does not offer as a choice has exactly one al
 protocol can never state what is not computed.
 """
 
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
 
-Group = Literal[
-    "composite",
-    "texture",
-    "worst-solid",
-    "adversarial",
-    "alpha",
-    "straight-rgb",
-    "straight-rgb-noalpha",
-    "reference",
-    "reference-straight-rgb-noalpha",
-    "set",
-    "set-straight-rgb-noalpha",
-    "opaque",
-    "transparent",
-    "set-opaque",
-    "set-transparent",
-]
-GROUPS: tuple[Group, ...] = Group.__args__  # type: ignore[attr-defined]
-
-Value = TypeVar("Value")
-
-
-def only(*values: Value) -> Any:
-    """Return a validator that lets nothing but `values` pass."""
-
-    def check(value: Value) -> Value:
-        if value not in values:
-            allowed = " or ".join(repr(item) for item in values)
-            raise ValueError(f"this metric computes with {allowed} only, not with {value!r}")
-        return value
-
-    return AfterValidator(check)
-
-
-class Strict(BaseModel):
-    """A frozen table that refuses unknown keys and wrong types."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class WeightFile(Strict):
-    """A file of weights and the first digits of its SHA-256 (8 to 64, as many as are known)."""
-
-    file: str = Field(min_length=1)
-    sha256_prefix: str = Field(pattern=r"^[0-9a-f]{8,64}$")
-
-
-class MetricSettings(Strict):
-    """What every metric's table states.
-
-    Attributes:
-        version: version of the metric's function, equal to the catalog's.
-        views: groups of views on which the metric is computed.
-        partial: groups of views where a whole category may have no value.
-    """
-
-    allowed: ClassVar[tuple[Group, ...]] = ()
-    modes: ClassVar[tuple[str, ...]] = ("macro",)
-
-    version: int = Field(ge=1, le=9999)
-    views: tuple[Group, ...] = Field(min_length=1)
-    partial: tuple[Group, ...] = ()
-
-    @field_validator("views", "partial")
-    @classmethod
-    def _in_order(cls, groups: tuple[Group, ...]) -> tuple[Group, ...]:
-        if foreign := [group for group in groups if group not in cls.allowed]:
-            raise ValueError(f"this metric has no views {foreign[0]!r}, only {', '.join(cls.allowed)}")
-        if len(set(groups)) != len(groups):
-            raise ValueError("a group of views is listed twice")
-        return tuple(group for group in GROUPS if group in groups)
+from alphabench.metrics.catalog import CATALOG
+from alphabench.protocols.generated_settings import ClipScore, Fid, LaionAes, ReferenceFree
+from alphabench.protocols.tables import Group, MetricSettings, WeightFile, only
 
 
 class Psnr(MetricSettings):
@@ -197,6 +129,8 @@ class Rfid(MetricSettings):
 class Kid(Rfid):
     """Kernel distance of the same features: the full unbiased estimate with a cubic kernel."""
 
+    generated: ClassVar[tuple[str, ...]] = ("macro",)
+
     degree: Annotated[int, only(3)] = 3
     estimator: Annotated[str, only("unbiased-full")] = "unbiased-full"
 
@@ -211,41 +145,20 @@ class RfidRand(MetricSettings):
     scope: Literal["category", "all"] = "all"
 
 
+class FidRand(RfidRand):
+    """Fréchet distance of the same features between generated images and a set of references."""
+
+    modes: ClassVar[tuple[str, ...]] = ()
+    generated: ClassVar[tuple[str, ...]] = ("macro",)
+
+
 class KidRand(RfidRand):
     """Kernel distance of the seeded random network's features."""
 
+    generated: ClassVar[tuple[str, ...]] = ("macro",)
+
     degree: Annotated[int, only(3)] = 3
     estimator: Annotated[str, only("unbiased-full")] = "unbiased-full"
-
-
-class FidPyiqa(MetricSettings):
-    """FID as pyiqa computes it, one per leaf folder and background, clipped at 0."""
-
-    allowed: ClassVar[tuple[Group, ...]] = ("set", "set-straight-rgb-noalpha")
-    modes: ClassVar[tuple[str, ...]] = ("paper",)
-
-    features: Annotated[str, only("inception-2015-12-05-pool3")] = "inception-2015-12-05-pool3"
-    weights: WeightFile
-    resize: Annotated[str, only("clean-bicubic-299")] = "clean-bicubic-299"
-    recipe: Annotated[str, only("pyiqa")] = "pyiqa"
-    clip_at_zero: Annotated[bool, only(True)] = True
-    scope: Annotated[str, only("leaf")] = "leaf"
-
-
-class LaionAes(MetricSettings):
-    """LAION aesthetic score as pyiqa computes it, of the prediction and of the reference."""
-
-    allowed: ClassVar[tuple[Group, ...]] = (
-        "composite",
-        "straight-rgb-noalpha",
-        "reference",
-        "reference-straight-rgb-noalpha",
-    )
-    modes: ClassVar[tuple[str, ...]] = ("paper",)
-
-    recipe: Annotated[str, only("pyiqa")] = "pyiqa"
-    backbone: Annotated[str, only("clip-vit-l-14")] = "clip-vit-l-14"
-    head: Annotated[str, only("sac-logos-ava1-l14-linear-mse")] = "sac-logos-ava1-l14-linear-mse"
 
 
 class AlphaMeasure(MetricSettings):
@@ -366,15 +279,18 @@ SETTINGS: dict[str, type[MetricSettings]] = {
     "soft_iou": AlphaMeasure,
     "hard_iou": HardIou,
     "boundary_f": BoundaryF,
-    "laion_aes": LaionAes,
     "rfid": Rfid,
     "rfid-rand": RfidRand,
     "kid": Kid,
     "kid-rand": KidRand,
-    "fid": FidPyiqa,
+    "laion_aes": LaionAes,
+    "clipscore": ClipScore,
+    "fid": Fid,
+    "fid-rand": FidRand,
     "harm_psnr": HarmPsnr,
     "harm_drop": HarmDrop,
     "latent_shift": Harmlessness,
     "posterior_kl": Harmlessness,
     "latent_kl": LatentKl,
+    **{name: ReferenceFree for name, metric in CATALOG.items() if metric.views == ("prediction",)},
 }

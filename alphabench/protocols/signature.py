@@ -26,10 +26,13 @@ FAMILIES: Mapping[str, Mapping[str, str]] = {
     "rfid-rand": {"rfid-rand": "rand960-{scope}"},
     "kid": {"kid": "incep-clean-{scope}"},
     "kid-rand": {"kid-rand": "rand960-{scope}"},
-    "fid": {"fid": "incep-clean-{scope}-pyiqa"},
+    "fid": {"fid": "incep-clean-{scope}{recipe}"},
+    "fid-rand": {"fid-rand": "rand960-{scope}"},
     "aes": {"laion_aes": "laion-pyiqa"},
+    "clip": {"clipscore": "vitb32-pyiqa"},
 }
 SCOPES = {"category": "cat", "all": "all", "leaf": "leaf"}
+ORDERS = {"macro": "sample-cat-macro", "paper": "leaf-subset-colour-4", "paper-t2i": "cat-halfmixed-colour-4"}
 
 
 def signature(protocol: Protocol, data_id: str, manifest_hash: str, unavailable: Collection[str] = ()) -> str:
@@ -45,20 +48,22 @@ def signature(protocol: Protocol, data_id: str, manifest_hash: str, unavailable:
         "protocol": protocol.id,
         "data": _fit("data", data_id),
         "bg": f"{len(protocol.backgrounds)}" + (f"+{len(protocol.textures)}" if protocol.textures else ""),
-        "px": protocol.reference.size,
+        "px": f"{protocol.reference.size}{protocol.reference.side or ''}",
         "q": "png8" if protocol.prediction.codec == "png" else protocol.prediction.codec,
     }
+    if protocol.reference.data is not None:
+        fields["ref"] = _fit("ref", protocol.reference.data)
     if protocol.views.composite != "float32":
         fields["comp"] = protocol.views.composite
     for family, members in FAMILIES.items():
         for metric, words in members.items():
             if metric in protocol.metrics:
                 cap, scope = protocol.mean_cap(metric), SCOPES.get(protocol.scope(metric) or "", "")
-                text = words.format(cap=f"{cap:g}" if cap is not None else "", scope=scope)
+                recipe = "-pyiqa" if getattr(protocol.metrics[metric], "recipe", None) == "pyiqa" else ""
+                text = words.format(cap=f"{cap:g}" if cap is not None else "", scope=scope, recipe=recipe)
                 fields[family] = "none" if metric in unavailable else text
                 break
-    macro = protocol.aggregation.mode == "macro"
-    fields["agg"] = "sample-cat-macro" if macro else f"leaf-subset-colour-{protocol.aggregation.decimals}"
+    fields["agg"] = ORDERS[protocol.aggregation.mode]
     fields["v"] = re.sub(r"[^A-Za-z0-9.@+_-]", "-", __version__)
     fields["sha"] = protocol.hash[:8]
     fields["dsha"] = manifest_hash[:8]

@@ -21,7 +21,7 @@ SetValues = Mapping[str, Mapping[str, Mapping[str, float | str]]]
 """Set metrics by metric, group and background: a value, or the reason why there is none.
 
 Groups are the categories where the metric's scope is `category`, the leaves where it is `leaf`, and `all`
-where it is `all`.
+where it is `all`. A leaf or category that the authors' scripts skip is absent.
 """
 
 
@@ -61,6 +61,9 @@ def aggregate(
 ) -> list[dict[str, Any]]:
     """Return the metrics of a record, in the protocol's order, each with its state and its means.
 
+    Left out are metrics that do not apply to so few samples (`Protocol.inapplicable`), and of generated images
+    those that apply to none of them: a record is complete without either.
+
     Args:
         protocol: which metrics, views, caps and scopes.
         samples: `(id, category)` of every sample that was to be measured.
@@ -76,12 +79,14 @@ def aggregate(
         table[metric][view][sample] = value
     absent = Counter(metric for _, _, metric in not_applicable)
     metrics = []
-    for metric in protocol.metrics:
+    for metric in applicable_metrics(protocol, len(samples)):
         if unavailable and metric in unavailable:
             lacking = unavailable[metric]
             state = {"state": "unavailable", "reason": lacking.reason, "remedy": lacking.remedy}
         elif failed and metric in failed:
             state = {"state": "failed", "reason": failed[metric]}
+        elif applies_nowhere(protocol, metric, len(samples), present=len(table[metric]), absent=absent[metric]):
+            continue
         elif protocol.scope(metric) is None:
             state = _sample_metric(protocol, metric, samples, table[metric], absent[metric])
         else:
@@ -90,6 +95,34 @@ def aggregate(
     if draws and protocol.aggregation.mode == "macro":
         _add_intervals(protocol, samples, table, metrics, draws)
     return metrics
+
+
+def applicable_metrics(protocol: Ruler, samples: int) -> list[str]:
+    """Return the metrics of `protocol` that a record of so many samples has, in order."""
+    left_out = protocol.inapplicable(samples)
+    return [metric for metric in protocol.metrics if metric not in left_out]
+
+
+def applies_nowhere(protocol: Ruler, metric: str, samples: int, *, present: int, absent: int) -> bool:
+    """Say whether a metric of single generated images applies to none of them, as it may.
+
+    An opaque image has no rim to judge, and a model may make nothing else: its record is complete without.
+
+    Args:
+        protocol: the ruler.
+        metric: its name.
+        samples: number of images.
+        present: values, or views with values.
+        absent: values that do not apply.
+    """
+    views = protocol.metric_views(metric)
+    return (
+        protocol.task == "generation"
+        and protocol.scope(metric) is None
+        and all(protocol.is_partial(metric, view) for view in views)
+        and not present
+        and absent == len(views) * samples
+    )
 
 
 def headline_aggregates(document: Mapping[str, Any], protocol: Ruler) -> dict[str, dict[str, Any]]:
@@ -164,9 +197,10 @@ def _sample_metric(
     if present + absent != expected:
         reason = f"{expected - present - absent} of {expected} values are missing"
         return {"state": "failed", "reason": reason, **counts}
-    if protocol.aggregation.mode == "paper":
+    if protocol.aggregation.mode != "macro":
         if not present:
-            reason = "no leaf has a value: every one was skipped"
+            level = "leaf" if protocol.aggregation.mode == "paper" else "category"
+            reason = f"no {level} has a value: every one was skipped"
             return {"state": "failed", "reason": reason, "remedy": remedy, **counts}
         aggregates = paper_aggregates(protocol, metric, dict(samples), views)
         return {"state": "ok", **counts, "aggregates": aggregates}
@@ -225,8 +259,9 @@ def _set_metric(
     views = {view.removeprefix("set/"): view for view in protocol.metric_views(metric)}
     scope = protocol.scope(metric)
     sizes = {"all": len(samples)} if scope == "all" else Counter(category for _, category in samples)
-    if scope == "leaf":  # a leaf that the authors' scripts skip has no value, and none is missed
-        sizes = {leaf: size for leaf, size in sizes.items() if leaf in (values or {})}
+    authors = protocol.aggregation.mode != "macro"
+    if authors:  # a leaf or category that their scripts skip has no value, and none is missed
+        sizes = {group: size for group, size in sizes.items() if group in (values or {})}
     if not sizes:
         return {"state": "failed", "reason": "no value was computed"}
     numbers: dict[str, dict[str, float]] = {}
@@ -238,12 +273,12 @@ def _set_metric(
             if value is None:
                 return {"state": "failed", "reason": f"no value was computed for {group!r} on {background!r}"}
             if isinstance(value, str):
-                remedy = f"Use more images in each group, or a protocol without {metric}."
+                remedy = f"Use more images in each group, groups that have references, or a protocol without {metric}."
                 return {"state": "unavailable", "reason": f"{group!r}: {value}"[:500], "remedy": remedy}
             numbers.setdefault(group, {})[background] = float(value)
     if not numbers:
         return {"state": "failed", "reason": "no value was computed"}
-    if scope == "leaf":
+    if authors:
         tables = {view: {group: numbers[group][name] for group in numbers} for name, view in views.items()}
         return {"state": "ok", "aggregates": paper_aggregates(protocol, metric, dict(sizes), tables)}
     aggregates = []

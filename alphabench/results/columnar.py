@@ -8,7 +8,6 @@ store: the schema's every member, the bounds of intervals and, as its id vouches
 
 import functools
 import hashlib
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -18,10 +17,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic_core import from_json
 
 from alphabench.protocols import Protocol, list_protocols, parse_signature, signature
+from alphabench.results.canonical import MAX_BYTES
 from alphabench.results.document import FILE, SCHEMA
-from alphabench.results.grids import NotPlain, grid_of, numbers, one_chunk, require
+from alphabench.results.grids import Grid, NotPlain, grid_of, numbers, one_chunk, require
 from alphabench.results.intervals import Floats
 from alphabench.results.record import ROWS_FILE, Record, check_place, load_record, record_folder
 from alphabench.results.rows import open_rows, read_parquet, read_part
@@ -33,7 +34,7 @@ IDENTITY = re.compile(r"[0-9a-f]{32}")
 TOLERANCE = 1e-9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Layout:
     """Where each metric and view of a protocol stands.
 
@@ -61,23 +62,38 @@ class Columns:
     """The values of one record.
 
     Attributes:
-        images: the samples' names, sorted.
-        categories: the category of each image.
-        own: `(image, column)`, caps applied; NaN where there is no value.
-        layout: which column is which.
+        grid: names and categories of the samples, and which column is which.
+        held: `(sample, column of the grid)` as stored; NaN where there is no value.
+        layout: the columns of the protocol.
     """
 
-    images: tuple[str, ...]
-    categories: tuple[str, ...]
-    own: Floats
+    grid: Grid
+    held: Floats
     layout: _Layout
 
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Return the samples' names, sorted."""
+        return self.grid.images
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Return the category of each sample."""
+        return self.grid.categories
+
     def values(self, metric: str, view: str) -> Floats:
-        """Return the value of each image, NaN where it has none; a derived view is the mean of its parts."""
-        place = self.layout.places[metric, view]
-        if place < self.layout.keys:
-            return self.own[:, place]
-        found: Floats = self.own[:, self.layout.derived[place - self.layout.keys]].mean(axis=1)
+        """Return the value of each sample, caps applied, NaN where it has none; a derived view is a mean of its parts.
+
+        Raises:
+            KeyError: the protocol has no such metric on that view.
+        """
+        place, keys = self.layout.places[metric, view], self.layout.keys
+        codes = [place] if place < keys else self.layout.derived[place - keys].tolist()
+        columns = _columns(self.layout, self.grid)
+        if any(code not in columns for code in codes):
+            return np.full(len(self.images), np.nan)
+        own = np.minimum(self.held[:, [columns.index(code) for code in codes]], self.layout.caps[codes])
+        found: Floats = own.mean(axis=1)
         return found
 
 
@@ -91,7 +107,8 @@ def read_columns(folder: Path) -> tuple[dict[str, Any], Protocol, Columns]:
     """
     data = (folder / FILE).read_bytes()
     try:
-        document = json.loads(data, parse_constant=_refuse)
+        require(len(data) <= MAX_BYTES)
+        document = from_json(data, allow_inf_nan=False)
         _check_identity(document, data)
         check_place(folder, document)
         protocol = _shipped()[document["protocol"]["hash"]]
@@ -143,8 +160,10 @@ def _check_document(document: Mapping[str, Any], protocol: Protocol) -> None:
     require(re.fullmatch("[0-9a-f]{64}", data["manifest_hash"]))
     require([metric["name"] for metric in document["metrics"]] == list(protocol.metrics))
     require(all(metric["state"] == "ok" for metric in document["metrics"]))
+    means = [entry["value"] for metric in document["metrics"] for entry in metric["aggregates"]]
+    require(all(map(math.isfinite, means)))  # 1e999 is JSON
     wanted = _signature(protocol.hash, f"{data['name']}@{int(data['version'])}", data["manifest_hash"])
-    found = parse_signature(document["signature"])
+    found = _fields(document["signature"])
     require({**wanted, "v": found.get("v", "")} == found)
 
 
@@ -154,29 +173,21 @@ def _read_values(document: Mapping[str, Any], protocol: Protocol, data: bytes, *
     file = open_rows(data, name=ROWS_FILE)
     require(file.metadata.num_rows == stated["rows"])
     layout = _layout(protocol)
-    labels, group, places, grid = grid_of(file, data)
+    grid = grid_of(file, data)
     raw = numbers(one_chunk(read_part(file, ["value"], name=ROWS_FILE).column(0)), "<f8")
-    require(not np.isnan(raw).any() and not (raw == -np.inf).any())
-    columns = [layout.codes[key] for key in places]
-    values = np.full((len(labels[0]), layout.keys), np.nan)
-    if grid is None:
-        values[:, columns] = raw.reshape(len(labels[0]), len(columns))
-    else:
-        values[grid[0], np.array(columns, dtype=np.intp)[grid[1]]] = raw
-    require(not (np.isposinf(values) & np.isinf(layout.caps)).any())
-    sizes = np.bincount(group, minlength=len(labels[1]))
-    require(dict(zip(labels[1], sizes.tolist(), strict=True)) == document["data"]["categories"])
-    require(len(labels[0]) == document["data"]["samples"])
+    columns = _columns(layout, grid)
+    held = grid.matrix(raw)
+    if not np.isfinite(raw).all():
+        require(not np.isnan(raw).any() and not (raw == -np.inf).any())
+        require(not (np.isposinf(held) & np.isinf(layout.caps[list(columns)])).any())
+    require(grid.sizes == document["data"]["categories"] and len(grid.images) == document["data"]["samples"])
     if not stored:
+        values = np.full((len(grid.images), layout.keys), np.nan)
+        values[:, columns] = held
         whole, over = _with_derived(values, layout)
-        _check_means(document, layout, _Means.of(whole, over, group, labels[1]))
+        _check_means(document, layout, _Means.of(whole, over, grid.group, grid.labels))
         _check_counts(document, values, layout)
-    return Columns(
-        images=tuple(labels[0]),
-        categories=tuple(labels[1][place] for place in group.tolist()),
-        own=np.minimum(values, layout.caps),
-        layout=layout,
-    )
+    return Columns(grid=grid, held=held, layout=layout)
 
 
 def _with_derived(values: Floats, layout: _Layout) -> tuple[Floats, Floats]:
@@ -221,7 +232,6 @@ class _Means:
 
 def _check_means(document: Mapping[str, Any], layout: _Layout, found: _Means) -> None:
     means = [(metric["name"], entry) for metric in document["metrics"] for entry in metric["aggregates"]]
-    require(all(map(math.isfinite, [entry["value"] for _, entry in means])))
     bounds = [(entry["value"], entry["interval"]) for _, entry in means if "interval" in entry]
     require(all(held["low"] <= value <= held["high"] for value, held in bounds))
     means = [(name, entry) for name, entry in means if name in layout.columns]
@@ -278,6 +288,17 @@ def _layout(protocol: Protocol) -> _Layout:
     return _layout_of(protocol.hash)
 
 
+@functools.lru_cache(maxsize=16)
+def _columns(layout: _Layout, grid: Grid) -> tuple[int, ...]:
+    """Return the protocol's column of each column of a grid."""
+    return tuple(layout.codes[place] for place in grid.places)
+
+
+@functools.lru_cache(maxsize=64)
+def _fields(line: str) -> Mapping[str, str]:
+    return parse_signature(line)
+
+
 @functools.lru_cache(maxsize=32)
 def _signature(identity: str, data_id: str, manifest_hash: str) -> Mapping[str, str]:
     return parse_signature(signature(_shipped()[identity], data_id, manifest_hash))
@@ -286,7 +307,3 @@ def _signature(identity: str, data_id: str, manifest_hash: str) -> Mapping[str, 
 @functools.cache
 def _shipped() -> Mapping[str, Protocol]:
     return {protocol.hash: protocol for protocol in list_protocols()}
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not a number")

@@ -368,5 +368,5 @@ def _notes(baseline: Record, candidate: Record) -> Iterable[str]:
             yield f"the {role} is incomplete: {record.document['incomplete_reasons'][0]}"
         if record.document["code"]["dirty"]:
             yield f"the {role} was made from a changed work tree"
-    if baseline.protocol.aggregation.mode == "paper":
+    if baseline.protocol.aggregation.mode != "macro":
         yield f"means here are plain means over categories; {baseline.protocol.id} itself nests and rounds"

@@ -7,13 +7,14 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
-
-from jsonschema import Draft202012Validator
+from typing import TYPE_CHECKING, Any
 
 from alphabench.errors import DataError, UsageError
 from alphabench.results import migrations
 from alphabench.results.canonical import canonical_json, parse_json
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 SCHEMA = f"{migrations.PREFIX}{migrations.NEWEST}"
 FILE = "record.json"
@@ -127,7 +128,9 @@ def _disagree(name: str, fact: str) -> DataError:
 
 
 @functools.cache
-def _validator(version: int = migrations.NEWEST) -> Draft202012Validator:
+def _validator(version: int = migrations.NEWEST) -> "Draft202012Validator":
+    from jsonschema import Draft202012Validator  # a tenth of a second that tables of plain records need not wait
+
     return Draft202012Validator(schema_of(version))
 
 

@@ -1,6 +1,9 @@
 """Where the rows of a record's table stand: sample and column of each, from the label columns as stored."""
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,17 +16,57 @@ class NotPlain(Exception):
     """The record is not of the plain kind that is read here, or something about it is wrong."""
 
 
-Grid = tuple[NDArray[np.int64], NDArray[np.int64]]
-Grids = tuple[list[list[str]], NDArray[np.int64], list[tuple[str, str]], Grid | None]
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where the rows of a table stand; what follows from the labels alone is found once for all records of a set.
 
-_GRIDS: dict[bytes, Grids] = {}
+    Attributes:
+        images: names of the samples, sorted.
+        labels: names of the categories, sorted.
+        group: place of each sample's category among `labels`.
+        places: `(view, metric)` of each column that some row has.
+        cells: sample and column of each row; None where every sample has every column, in order.
+    """
+
+    images: tuple[str, ...]
+    labels: tuple[str, ...]
+    group: NDArray[np.int64]
+    places: tuple[tuple[str, str], ...]
+    cells: tuple[NDArray[np.int64], NDArray[np.int64]] | None
+
+    @cached_property
+    def categories(self) -> tuple[str, ...]:
+        """Return the category of each sample."""
+        return tuple(self.labels[place] for place in self.group.tolist())
+
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        """Return the number of samples of each category."""
+        counts = np.bincount(self.group, minlength=len(self.labels)).tolist()
+        return dict(zip(self.labels, counts, strict=True))
+
+    def matrix(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the values of all rows as `(sample, column)`, NaN where there is no row."""
+        shape = len(self.images), len(self.places)
+        if self.cells is None:
+            return raw.reshape(shape)
+        found = np.full(shape, np.nan)
+        found[self.cells] = raw
+        return found
+
+
+_GRIDS: dict[bytes, Grid] = {}
 """Where the rows of tables stand, by their label columns as stored: all records of one set under one protocol have
 the same, and they are most of the work."""
 MOST_GRIDS = 16
 
 
-def grid_of(file: Any, data: bytes) -> Grids:
-    """Return `_grid` of an opened file; the same bytes of the label columns give the same answer once and again."""
+def grid_of(file: Any, data: bytes) -> Grid:
+    """Return where the rows of an opened file stand; equal bytes of its label columns give the same object.
+
+    Raises:
+        NotPlain: the rows are not sorted, stand twice, or put a sample into two categories.
+    """
     key = _label_bytes(file.metadata, data)
     if key is not None and key in _GRIDS:
         return _GRIDS[key]
@@ -38,8 +81,9 @@ def _label_bytes(metadata: Any, data: bytes) -> bytes | None:
     if metadata.num_row_groups != 1:
         return None
     digest = hashlib.sha256(f"{metadata.num_rows}".encode())
+    group = metadata.row_group(0)
     for position in range(len(COLUMNS)):
-        column = metadata.row_group(0).column(position)
+        column = group.column(position)
         start = column.dictionary_page_offset if column.has_dictionary_page else column.data_page_offset
         chunk = data[start : start + column.total_compressed_size]
         facts = column.path_in_schema, column.physical_type, column.compression, column.num_values, len(chunk)
@@ -48,13 +92,7 @@ def _label_bytes(metadata: Any, data: bytes) -> bytes | None:
     return digest.digest()
 
 
-def _grid(table: Any) -> Grids:
-    """Return where the rows of a table stand.
-
-    Returns:
-        The names of samples and categories, sorted; the category of each sample; the `(view, metric)` of each
-        column; and sample and column of each row, or None where every sample has every column, in order.
-    """
+def _grid(table: Any) -> Grid:
     if (regular := _regular_grid(table)) is not None:
         return regular
     labels, codes = zip(*(_decoded(table.column(position)) for position in range(4)), strict=True)
@@ -67,10 +105,10 @@ def _grid(table: Any) -> Grids:
     pairs = views * len(labels[3]) + metrics
     used = np.flatnonzero(np.bincount(pairs))
     places = [(labels[2][code // len(labels[3])], labels[3][code % len(labels[3])]) for code in used.tolist()]
-    return [labels[0], labels[1]], group, places, (samples, np.searchsorted(used, pairs))
+    return Grid(tuple(labels[0]), tuple(labels[1]), group, tuple(places), (samples, np.searchsorted(used, pairs)))
 
 
-def _regular_grid(table: Any) -> Grids | None:
+def _regular_grid(table: Any) -> Grid | None:
     """Return what `_grid` does where every sample has the same columns, as most records do; else None."""
     (names, samples), (groups, categories), (views, view), (metrics, metric) = (
         _raw(table.column(position)) for position in range(4)
@@ -92,7 +130,8 @@ def _regular_grid(table: Any) -> Grids | None:
     used = [groups[code] for code in lines[1][:, 0].tolist()]
     labels = sorted(set(used))
     rank = {name: place for place, name in enumerate(labels)}
-    return [names, labels], np.array([rank[name] for name in used], dtype=np.int64), places, None
+    group = np.array([rank[name] for name in used], dtype=np.int64)
+    return Grid(tuple(names), tuple(labels), group, tuple(places), None)
 
 
 def _raw(column: Any) -> tuple[list[str], NDArray[np.int32]]:

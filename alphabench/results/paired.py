@@ -131,7 +131,9 @@ def metric_facts(record: Record) -> dict[str, dict[str, Any]]:
 def not_computed(metric: str, baseline: Record, candidate: Record) -> str | None:
     """Return why `metric` has no value in one of the records; None where both have it."""
     for record, role in ((baseline, "baseline"), (candidate, "candidate")):
-        entry = metric_facts(record)[metric]
+        entry = metric_facts(record).get(metric)
+        if entry is None:
+            return f"not applicable in the {role}: its images are too few, or none is of the kind that it judges"
         if entry["state"] != "ok":
             return f"{entry['state']} in the {role}: {entry['reason']}"
     return None

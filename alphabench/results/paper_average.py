@@ -1,11 +1,14 @@
-"""The averages of the AlphaVAE scripts: leaf, subset, colour, all without weights, rounded on the way.
+"""The averages of the AlphaVAE scripts, rounded on the way: for pairs leaf, subset, colour, all without weights.
 
-Source: repository `o0o0o00o0/AlphaVAE`, `validation_pipeline/scripts/i2i_eval_pipe.py`, `result_json2csv.py`.
-A leaf is written `<subset>/<leaf>` and stands in the place of a category.
+For generated images category and colour, where `mixed` weighs as much as all other categories together.
+
+Source: repository `o0o0o00o0/AlphaVAE`, `validation_pipeline/scripts/i2i_eval_pipe.py`, `result_json2csv.py`;
+`t2i_eval_pipe.py`, `t2i_dump2csv.py`. A leaf is written `<subset>/<leaf>` and stands in the place of a category.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,10 +37,11 @@ def paper_aggregates(
     groups: Mapping[str, Any],
     views: Mapping[str, Mapping[str, float]],
 ) -> list[dict[str, Any]]:
-    """Return the aggregates of one metric as the scripts make them.
+    """Return the aggregates of one metric as the scripts for pairs make them, or those for generated images.
 
-    Category entries are the leaves (`subset/leaf`) and the subsets (`subset`), macro entries the mean over
-    subsets. On one background every level is rounded; the mean over the backgrounds takes the rounded
+    Which of the two, the protocol's averaging rule says; of generated images see `generated_aggregates`. Of
+    pairs, category entries are the leaves (`subset/leaf`) and the subsets (`subset`), macro entries the mean
+    over subsets. On one background every level is rounded; the mean over the backgrounds takes the rounded
     values of the subsets and is not rounded, as in the authors' table.
 
     Args:
@@ -47,6 +51,8 @@ def paper_aggregates(
             leaf.
         views: values by view and sample, or by view and leaf.
     """
+    if protocol.aggregation.mode == "paper-t2i":
+        return generated_aggregates(protocol, metric, groups, views)
     decimals = int(protocol.aggregation.decimals)
     by_leaf = protocol.scope(metric) == "leaf"
     rounded = round_python if by_leaf else round_numpy
@@ -125,3 +131,85 @@ def weighted_category_mean(values: Mapping[str, float], decimals: int) -> float:
     """Return the mean over text-to-image categories by `category_weights`, rounded by Python's rule."""
     weights = category_weights(list(values))
     return round_python(sum(weights[category] * value for category, value in values.items()), decimals)
+
+
+OTHERS = "all but mixed"
+"""Stands in a record's aggregates beside the categories, none of whose names has a blank."""
+
+
+def generated_aggregates(
+    protocol: Protocol,
+    metric: str,
+    groups: Mapping[str, Any],
+    views: Mapping[str, Mapping[str, float]],
+) -> list[dict[str, Any]]:
+    """Return the aggregates of one metric of generated images as the scripts make them.
+
+    Category entries are the categories and, as `all but mixed`, the plain mean of those beside `mixed`; macro
+    entries are the means by `category_weights`. On one background each is rounded by Python's rule; the plain
+    mean over the backgrounds takes the rounded values and is not rounded.
+
+    Args:
+        protocol: names the views and the decimals.
+        metric: a sample metric, or a set metric with scope `category`.
+        groups: for a sample metric the category of each sample; for a set metric the number of images of
+            each category.
+        views: values by view and sample, or by view and category.
+    """
+    decimals = int(protocol.aggregation.decimals)
+    own = {}
+    sizes: dict[str, int] = {}
+    for view in protocol.metric_views(metric):
+        members: dict[str, list[float]] = defaultdict(list)
+        for name in sorted(views[view]):
+            members[name if protocol.scope(metric) else groups[name]].append(views[view][name])
+        means = {category: round_python(_plain_mean(members[category]), decimals) for category in sorted(members)}
+        sizes = {name: int(groups[name]) if protocol.scope(metric) else len(members[name]) for name in means}
+        own[view] = _WeightedMeans.of(means, decimals)
+    derived = {
+        name: _WeightedMeans.over([own[view] for view in members])
+        for name, members in protocol.derived_views(metric).items()
+    }
+    return [entry for view, means in (derived | own).items() for entry in means.entries(view, sizes)]
+
+
+@dataclass(frozen=True)
+class _WeightedMeans:
+    """What the scripts know of one metric on one view."""
+
+    overall: float
+    others: float | None
+    categories: Mapping[str, float]
+
+    @classmethod
+    def of(cls, categories: Mapping[str, float], decimals: int) -> "_WeightedMeans":
+        beside = [value for category, value in categories.items() if category != MIXED]
+        return cls(
+            overall=weighted_category_mean(categories, decimals),
+            others=round_python(_plain_mean(beside), decimals) if beside else None,
+            categories=categories,
+        )
+
+    @classmethod
+    def over(cls, colours: Sequence["_WeightedMeans"]) -> "_WeightedMeans":
+        others = [colour.others for colour in colours if colour.others is not None]
+        return cls(
+            overall=_plain_mean([colour.overall for colour in colours]),
+            others=_plain_mean(others) if others else None,
+            categories={
+                category: _plain_mean([colour.categories[category] for colour in colours])
+                for category in colours[0].categories
+            },
+        )
+
+    def entries(self, view: str, sizes: Mapping[str, int]) -> list[dict[str, Any]]:
+        every = sum(sizes.values())
+        found: list[dict[str, Any]] = [{"view": view, "scope": "macro", "value": self.overall, "n": every}]
+        for category, value in self.categories.items():
+            found.append(
+                {"view": view, "scope": "category", "category": category, "value": value, "n": sizes[category]}
+            )
+        if self.others is not None:
+            beside = every - sizes.get(MIXED, 0)
+            found.append({"view": view, "scope": "category", "category": OTHERS, "value": self.others, "n": beside})
+        return found

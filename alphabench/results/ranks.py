@@ -22,6 +22,8 @@ PAIRS = 4096
 """Pairs of nearly equal models whose differences are formed at once: bounds the memory."""
 SAME = 1e-9
 """Means that differ by less, relative to values of 1 or more, are one mean: records state no more digits."""
+CLEAR_OF = 0.999
+"""What a statistic keeps away from a quantile that decides for it: more than quantiles are off by."""
 NEAR = 1e-9
 """Below this share of the two variances a variance of differences is computed from the differences."""
 
@@ -46,15 +48,20 @@ def proved_ranks(values: Floats, categories: Sequence[str]) -> NDArray[np.int64]
     ranks = np.empty(models, dtype=np.int64)
     for first in range(0, models, BLOCK):
         rows = slice(first, min(first + BLOCK, models))
-        p = _p_values(parts, means, rows)
+        p = _p_values(parts, means, rows, models - 1)
         p[np.arange(p.shape[0]), np.arange(rows.start, rows.stop)] = np.inf  # nobody is compared with itself
         ranks[rows] = 1 + _rejected(p[:, :], models - 1)
     return ranks
 
 
-def _p_values(parts: Sequence[Floats], means: Floats, rows: slice) -> Floats:
-    """Return p of "column's model is better than row's" for the models of `rows` against all."""
-    from scipy.special import stdtr
+def _p_values(parts: Sequence[Floats], means: Floats, rows: slice, family: int) -> Floats:
+    """Return p of "column's model is better than row's" for the models of `rows` against all.
+
+    Where Holm's method over `family` comparisons decides the same for every p of a range, an end of the range
+    stands for it: 1 where p is above `LEVEL`, 0 where it is below `LEVEL / family`. A larger statistic and more
+    degrees of freedom both make p smaller, so two quantiles of t tell those, and most pairs are among them.
+    """
+    from scipy.special import ndtri, stdtr, stdtrit
 
     gain = means[None, :] - means[rows, None]
     scale = np.maximum(1.0, np.maximum(np.abs(means[None, :]), np.abs(means[rows, None])))
@@ -69,8 +76,12 @@ def _p_values(parts: Sequence[Floats], means: Floats, rows: slice) -> Floats:
         freedom = np.where(fourth > 0, variance**2 / fourth, np.inf)
         statistic = np.where(variance > 0, gain / np.sqrt(variance), np.inf)
     p = np.ones_like(gain)
-    ahead = gain > SAME * scale
-    p[ahead] = stdtr(np.minimum(freedom[ahead], 1e9), -statistic[ahead])
+    ahead = (gain > SAME * scale) & (statistic > CLEAR_OF * ndtri(1 - LEVEL))  # above it even for a normal tail
+    if ahead.any():
+        proved = ahead & (statistic > stdtrit(freedom[ahead].min(), 1 - LEVEL / family) / CLEAR_OF)
+        p[proved] = 0.0
+        close = ahead & ~proved
+        p[close] = stdtr(np.minimum(freedom[close], 1e9), -statistic[close])
     return p
 
 

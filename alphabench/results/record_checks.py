@@ -9,7 +9,7 @@ from typing import Any
 from alphabench.errors import DataError, UsageError
 from alphabench.protocols import Protocol, list_protocols, parse_protocol, parse_signature, signature
 from alphabench.results import intervals, workfolder
-from alphabench.results.aggregate import aggregate
+from alphabench.results.aggregate import aggregate, applicable_metrics, applies_nowhere
 from alphabench.results.request import RunRequest
 from alphabench.results.rows import Row, rows_sha256, sorted_rows
 
@@ -74,8 +74,9 @@ def check_content(
     if (found := rows_sha256(rows)) != stated["rows_sha256"]:
         raise refuse(f"the rows have the hash {found}, the record states {stated['rows_sha256']}")
     names = [metric["name"] for metric in document["metrics"]]
-    if names != list(protocol.metrics):
-        raise refuse(f"its metrics are not those of {protocol.id}: {sorted(set(names) ^ set(protocol.metrics))}")
+    wanted_names = _metrics_of(protocol, document, rows)
+    if names != wanted_names:
+        raise refuse(f"its metrics are not those of {protocol.id}: {sorted(set(names) ^ set(wanted_names))}")
     keys = set(protocol.sample_keys())
     if foreign := next((row for row in rows if (row[2], row[3]) not in keys), None):
         raise refuse(f"{protocol.id} has no metric {foreign[3]!r} on view {foreign[2]!r}")
@@ -93,6 +94,18 @@ def check_content(
         raise refuse(f"its signature should be {wanted}")
     if thorough:
         _check_means(document, rows, protocol, refuse)
+
+
+def _metrics_of(protocol: Protocol, document: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
+    """Return the metrics that a record has: what applies to none of its images may be absent."""
+    names = {metric["name"] for metric in document["metrics"]}
+    samples, present = document["data"]["samples"], Counter(row[3] for row in rows)
+
+    def may_be_absent(metric: str) -> bool:
+        absent = len(protocol.metric_views(metric)) * samples
+        return applies_nowhere(protocol, metric, samples, present=present[metric], absent=absent)
+
+    return [metric for metric in applicable_metrics(protocol, samples) if metric in names or not may_be_absent(metric)]
 
 
 def _check_samples(document: Mapping[str, Any], rows: Sequence[Row], refuse: Any) -> None:
@@ -118,8 +131,15 @@ def _check_means(document: Mapping[str, Any], rows: Sequence[Row], protocol: Pro
         for metric in document["metrics"]
         for _ in range(metric.get("rows", {}).get("not_applicable", 0))
     ]
+    names = {metric["name"] for metric in document["metrics"]}
+    absent += [
+        ("", "", metric)  # a metric that is not in the record applies to no image
+        for metric in protocol.metrics
+        if metric not in names
+        for _ in range(len(protocol.metric_views(metric)) * len(samples))
+    ]
     ok = {metric["name"] for metric in document["metrics"] if metric["state"] == "ok"}
-    other = {metric: "not stated as ok" for metric in protocol.metrics if metric not in ok}
+    other = dict.fromkeys(names - ok, "not stated as ok")
     stated_intervals = any("interval" in entry for item in document["metrics"] for entry in item.get("aggregates", []))
     again = aggregate(
         protocol,

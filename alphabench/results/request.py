@@ -1,6 +1,6 @@
 """What was asked for, frozen before the run starts: its hash names the work folder."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,8 @@ from alphabench.models.spec import ModelInfo
 from alphabench.results.canonical import canonical_json, parse_json, sha256_json
 
 SCHEMA = "alphabench.request/1"
+LISTED = 5
+"""How many settings that differ a message names."""
 
 
 @dataclass(frozen=True)
@@ -76,22 +78,29 @@ class RunRequest:
                 f"{self.protocol_id} ({self.protocol_hash[:8]})",
                 f"{other.protocol_id} ({other.protocol_hash[:8]})",
             ),
-            "data.manifest_hash": (
-                f"{self.data_id} ({self.manifest_hash[:8]})",
-                f"{other.data_id} ({other.manifest_hash[:8]})",
-            ),
-            "model.hash": (_model_words(self.model), _model_words(other.model)),
+            "data.manifest_hash": (self._data_words(other), other._data_words(self)),
         }
         mine, theirs = self.identity, other.identity
         found = []
         for member in dict.fromkeys([*mine, *theirs]):
-            if mine.get(member) != theirs.get(member):
+            if mine.get(member) == theirs.get(member):
+                continue
+            if member == "model.hash":
+                found.append(_model_difference(self.model, other.model))
+            elif member == "seeds":
+                changed = _changes(self.seeds, other.seeds)
+                found.append(f"seeds: {', '.join(changed)}")
+            else:
                 here, there = names.get(member, (_words(mine.get(member)), _words(theirs.get(member))))
                 found.append(f"{member.split('.')[0]} {here} there, {there} here")
         for member in ("org", "name", "licence"):  # equal predictions under another name are another record
             if not found and (here := self.model[member]) != (there := other.model[member]):
                 found.append(f"the model's {member} {here!r} there, {there!r} here")
         return found
+
+    def _data_words(self, other: "RunRequest") -> str:
+        count = "" if self.samples == other.samples else f", {self.samples} samples"
+        return f"{self.data_id} ({self.manifest_hash[:8]}{count})"
 
     def to_json(self) -> bytes:
         """Return the request as canonical JSON with its schema, its run hash and a final newline."""
@@ -150,6 +159,32 @@ def model_document(info: ModelInfo) -> dict[str, Any]:
         identity["checkpoints"] = sorted([role, sha256] for role, sha256, _ in info.checkpoints)
     document["hash"] = sha256_json(identity)
     return document
+
+
+def _model_difference(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    """Return how two models differ: by name and hash, or by the settings where that is all."""
+    words = f"model {_model_words(mine)} there, {_model_words(theirs)} here"
+    if any(mine.get(member) != theirs.get(member) for member in ("org", "name", "architecture", "checkpoints")):
+        return words
+    before, after = (dict(_leaves(model.get("config", {}))) for model in (mine, theirs))
+    return "; ".join(_changes(before, after)[:LISTED]) or words
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name} {_words(before.get(name))} there, {_words(after.get(name))} here"
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _leaves(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the settings of nested tables by their dotted names."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def _model_words(model: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ REQUEST, STARTS, LOCK = "request.json", "starts.json", "lock"
 PARTS, FEATURES, PREDICTIONS = "parts", "features", "predictions"
 RECORD, RECORD_TEMPORARY, RECORD_OLD = "record", ".record.tmp", ".record.old.tmp"
 PAGES = ("contact_sheet.png", "diagnosis.json", "report.html", "run.log")
+FURTHER_PAGES = "contact_sheet-*.png"
 RUNS = Path("runs")
 
 _OURS = {
@@ -127,5 +128,7 @@ def remove_run(folder: Path) -> None:
                     path.rmdir()
         with contextlib.suppress(OSError):
             inside.rmdir()
+    for page in folder.glob(FURTHER_PAGES):
+        page.unlink()
     for name in (*PAGES, STARTS, REQUEST):
         (folder / name).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from alphabench.metrics.weights import WEIGHT_FILES, WeightFile, WeightsMissing,
 from alphabench.protocols import Protocol
 
 PACKAGES = {"laion_aes": "pyiqa", "clipscore": "pyiqa", "fid": "pyiqa"}
-"""Metrics that are computed by a package of the extra `paper`."""
+"""Metrics that a package of the extra `paper` computes, or whose arithmetic is that of the package."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,14 @@ class Unavailable:
     remedy: str
 
 
-def unavailable(metric: str) -> Unavailable | None:
-    """Return why `metric` cannot be computed here; None where it can."""
-    package = PACKAGES.get(metric)
+def unavailable(metric: str, recipe: str = "pyiqa") -> Unavailable | None:
+    """Return why `metric` cannot be computed here; None where it can.
+
+    Args:
+        metric: its name.
+        recipe: the protocol's recipe for it: our own arithmetic needs no package.
+    """
+    package = PACKAGES.get(metric) if recipe == "pyiqa" else None
     if package is not None and importlib.util.find_spec(package) is None:
         return Unavailable(f"the package {package} is not installed", 'Run: pip install "alphabench[paper]"')
     for file in WEIGHT_FILES.values():
@@ -35,7 +40,10 @@ def unavailable(metric: str) -> Unavailable | None:
 
 def unavailable_metrics(protocol: Protocol) -> dict[str, Unavailable]:
     """Return the metrics of `protocol` that cannot be computed here, each with its reason."""
-    reasons = {metric: unavailable(metric) for metric in protocol.metrics}
+    reasons = {
+        metric: unavailable(metric, getattr(settings, "recipe", "pyiqa"))
+        for metric, settings in protocol.metrics.items()
+    }
     return {metric: reason for metric, reason in reasons.items() if reason is not None}
 
 

@@ -4,7 +4,7 @@ import contextlib
 import statistics
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 
 from alphabench.data.manifest import Sample
@@ -12,6 +12,7 @@ from alphabench.errors import AlphabenchError
 from alphabench.image.codec import ImageFacts, read_facts, read_rgba, to_float
 from alphabench.image.types import Codes
 from alphabench.metrics.weights import WEIGHT_FILES, locate, sha256_of
+from alphabench.protocols import Protocol
 from alphabench.results.aggregate import aggregate
 from alphabench.results.merged import Merged
 from alphabench.results.provenance import code_version, environment
@@ -21,6 +22,7 @@ from alphabench.results.store import RunStore
 from alphabench.runtime import peak_memory_bytes, world
 from alphabench.tasks.diagnosis import PAGE, PERCEPTUAL, Diagnosis, diagnose
 from alphabench.tasks.job import Job
+from alphabench.tasks.resumable_run import Clock
 from alphabench.tasks.scorers import Scorer, set_values
 from alphabench.tasks.sheet import draw_sheet, mean_over_views
 
@@ -28,16 +30,7 @@ SHEET = "contact_sheet.png"
 PRIMARY = ("psnr", "psnr_eps8")
 
 
-@dataclass(frozen=True)
-class Timing:
-    """Where a run's seconds went: all, scoring, and each sample computed by this process."""
-
-    started: float
-    score: float
-    samples: list[float]
-
-
-def conclude(job: Job, request: RunRequest, store: RunStore, scorer: Scorer, timing: Timing) -> None:
+def conclude(job: Job, request: RunRequest, store: RunStore, scorer: Scorer, clock: Clock) -> None:
     """Write the diagnosis, the contact sheet and the record of a run whose samples are all stored.
 
     Raises:
@@ -61,10 +54,10 @@ def conclude(job: Job, request: RunRequest, store: RunStore, scorer: Scorer, tim
         merged=merged,
         metrics=metrics,
         code=code_version(),
-        environment=environment(job.device, job.dtype, world(), _weights(job, scorer)),
+        environment=environment(job.device, job.dtype, world(), weights_used(job.protocol, scorer.unavailable)),
         started=store.started,
         resumed=store.resumed,
-        timings=_timings(job, timing),
+        timings=timings(clock, job.judged.seconds),
         deviations=job.deviations,
         incomplete=_absent(job),
         notes=_notes(job, merged),
@@ -76,28 +69,29 @@ def conclude(job: Job, request: RunRequest, store: RunStore, scorer: Scorer, tim
     store.finish(record_files(document), parquet)
 
 
-def _weights(job: Job, scorer: Scorer) -> dict[str, str]:
+def weights_used(protocol: Protocol, unavailable: Collection[str]) -> dict[str, str]:
     """Return the SHA-256 of each file of learned weights that was used, as entries of the environment."""
     used = {
         file.name
         for file in WEIGHT_FILES.values()
-        if any(m in job.protocol.metrics and m not in scorer.unavailable for m in file.needed_by)
+        if any(metric in protocol.metrics and metric not in unavailable for metric in file.needed_by)
     }
     return {f"weights:{Path(WEIGHT_FILES[name].filename).name}": sha256_of(locate(name)) for name in sorted(used)}
 
 
-def _timings(job: Job, timing: Timing) -> dict[str, float]:
-    timings: dict[str, float] = {
-        "wall_s": round(time.perf_counter() - timing.started, 3),
-        "model_s": round(job.judged.seconds, 3),
-        "score_s": round(timing.score, 3),
+def timings(clock: Clock, model_seconds: float) -> dict[str, float]:
+    """Return a record's timings: seconds of all, of the model and of scoring, peak memory, quantiles by sample."""
+    found: dict[str, float] = {
+        "wall_s": round(time.perf_counter() - clock.started, 3),
+        "model_s": round(model_seconds, 3),
+        "score_s": round(clock.score, 3),
     }
     if (peak := peak_memory_bytes()) is not None:
-        timings["peak_memory_bytes"] = peak
-    if len(timing.samples) >= 2:
-        cuts = statistics.quantiles(timing.samples, n=20)
-        timings |= {"sample_ms_p50": round(1000 * cuts[9], 3), "sample_ms_p95": round(1000 * cuts[18], 3)}
-    return timings
+        found["peak_memory_bytes"] = peak
+    if len(clock.samples) >= 2:
+        cuts = statistics.quantiles(clock.samples, n=20)
+        found |= {"sample_ms_p50": round(1000 * cuts[9], 3), "sample_ms_p95": round(1000 * cuts[18], 3)}
+    return found
 
 
 def _absent(job: Job) -> list[str]:

@@ -2,44 +2,28 @@
 
 import dataclasses
 import math
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from alphabench.data.manifest import Sample
-from alphabench.errors import AlphabenchError, DataError, UsageError
 from alphabench.image.codec import encode_png, to_float
 from alphabench.image.types import AnyCodes
 from alphabench.models.spec import ModelInfo
-from alphabench.results.document import validate_model
 from alphabench.results.parts import Part
-from alphabench.results.record import Record, load_record
 from alphabench.results.request import RunRequest, model_document
 from alphabench.results.store import RunStore
 from alphabench.results.workfolder import default_folder
 from alphabench.runtime import World, scoring_device, set_determinism, world
-from alphabench.tasks.conclusion import SHEET, Timing, conclude
+from alphabench.tasks.conclusion import SHEET, conclude
 from alphabench.tasks.diagnosis import read_diagnosis, sample_faults
-from alphabench.tasks.interrupt import interruptible
 from alphabench.tasks.job import Job, Outcome, Report
+from alphabench.tasks.resumable_run import SEEDS, Clock, ResumableRun, refuse_nesting, require_batch
 from alphabench.tasks.scorers import Scorer, make_scorer
 from alphabench.tasks.scoring import Scores
 
-SEEDS = {"bootstrap": 12345}
 READERS = 2
-
-
-@dataclass
-class _Clock:
-    """Seconds spent where."""
-
-    started: float = field(default_factory=time.perf_counter)
-    score: float = 0.0
-    samples: list[float] = field(default_factory=list)
 
 
 def execute(job: Job, report: Report) -> Outcome:
@@ -52,89 +36,33 @@ def execute(job: Job, report: Report) -> Outcome:
     """
     place = world()
     set_determinism()
-    if job.batch_size < 1:
-        raise UsageError(f"a batch of {job.batch_size} images is none", remedy="Use a batch size of 1 or more.")
+    require_batch(job.batch_size)
     request = run_request(job)
-    validate_model(request.model)
     folder = job.out or default_folder(request)
-    _refuse_nesting(folder, job)
+    refuse_nesting(folder, [job.data.root, *([] if job.predictions is None else [job.predictions])])
     scorer = make_scorer(job.protocol, scoring_device(job.device), job.pairing, job.judged)
-    store = RunStore(
-        folder,
-        request,
-        list(job.groups.items()),
-        [key for key in job.protocol.sample_keys() if key[1] not in scorer.unavailable],
-        job.batch_size,
+    run = ResumableRun(
+        request=request,
+        protocol=job.protocol,
+        samples=list(job.groups.items()),
+        unavailable=scorer.unavailable,
         networks=scorer.networks,
-        infinite=[name for name in job.protocol.metrics if job.protocol.mean_cap(name) is not None],
-        place=place,
+        folder=folder,
+        batch_size=job.batch_size,
         fresh=job.fresh,
-        command=" ".join(sys.argv),
+        work=lambda store, clock: _work(job, store, scorer, place, clock, report),
+        conclude=lambda store, clock: conclude(job, request, store, scorer, clock),
     )
-    with store, interruptible(folder):
-        for notice in store.notices:
-            report(store.done, len(job.samples), notice)
-        if (stored := _stored(job, store, scorer)) is not None:
-            return stored
-        clock = _Clock()
-        _together(place, lambda: _work(job, store, scorer, place, clock, report))
-        if place.is_main:
-            if place.size > 1:  # until here each rank has counted its own
-                report(len(job.samples), len(job.samples), "")
-            conclude(job, request, store, scorer, Timing(clock.started, clock.score, clock.samples))
-        place.barrier()
-        finished = store.finished
-        assert finished is not None
-        record = load_record(finished, protocol=job.protocol)
-        return _outcome(job, store, record, stored=False)
-
-
-def _refuse_nesting(folder: Path, job: Job) -> None:
-    """Refuse a work folder inside the images' folder, or around it.
-
-    Inside, its pictures would be samples of the next run; around, starting over would remove the images.
-
-    Raises:
-        DataError: one lies inside the other.
-    """
-    work = folder.resolve()
-    for images in (job.data.root, *([] if job.predictions is None else [job.predictions])):
-        read = images.resolve()
-        if work.is_relative_to(read) or read.is_relative_to(work):
-            raise DataError(
-                f"the work folder {str(folder)!r} and the folder of images {str(images)!r} lie one inside the other",
-                remedy="Name a folder elsewhere with --out DIR.",
-            )
-
-
-def _together(place: World, action: Callable[[], None]) -> None:
-    """Run `action` on every rank; if one of them fails by a user's mistake, all raise its error.
-
-    Raises:
-        AlphabenchError: what the first failing rank raised.
-    """
-    fault: AlphabenchError | None = None
-    try:
-        action()
-    except AlphabenchError as error:
-        fault = error
-    faults = place.gather(None if fault is None else (type(fault), fault.message, fault.remedy))
-    if fault is not None:
-        raise fault
-    for kind, message, remedy in filter(None, faults):
-        raise kind(message, remedy=remedy)
-
-
-def _stored(job: Job, store: RunStore, scorer: Scorer) -> Outcome | None:
-    """Return the result of an earlier run, unless a metric that it lacks can be computed by now."""
-    finished = store.finished
-    if finished is None:
-        return None
-    record = load_record(finished, protocol=job.protocol)
-    lacking = {item["name"] for item in record.document["metrics"] if item["state"] == "unavailable"}
-    if not record.complete and (store.done < len(job.samples) or lacking - set(scorer.unavailable)):
-        return None
-    return _outcome(job, store, record, stored=True)
+    record, stored = run.carry_out(place, report)
+    sheet = folder.absolute() / SHEET
+    return Outcome(
+        record,
+        job.protocol,
+        folder.absolute(),
+        sheet if sheet.is_file() else None,
+        stored=stored,
+        diagnosis=read_diagnosis(folder),
+    )
 
 
 def run_request(job: Job) -> RunRequest:
@@ -166,7 +94,7 @@ def with_latent_numbers(info: ModelInfo) -> ModelInfo:
     return dataclasses.replace(info, config=config)
 
 
-def _work(job: Job, store: RunStore, scorer: Scorer, place: World, clock: _Clock, report: Report) -> None:
+def _work(job: Job, store: RunStore, scorer: Scorer, place: World, clock: Clock, report: Report) -> None:
     """Predict, save and score every batch that is not done, reading the next one meanwhile."""
     samples = job.samples
     batches = store.todo(place.rank, place.size)
@@ -217,21 +145,41 @@ def _part(
     predictions: Mapping[str, str],
     facts: Sequence[Mapping[str, Any]],
 ) -> Part:
+    return part_of(indices, [sample.id for sample in samples], job.groups, scores, predictions, facts)
+
+
+def part_of(
+    indices: Sequence[int],
+    names: Sequence[str],
+    groups: Mapping[str, str],
+    scores: Scores,
+    predictions: Mapping[str, str],
+    facts: Sequence[Mapping[str, Any]] = (),
+) -> Part:
+    """Return what a scored batch gives to the store.
+
+    Args:
+        indices: places of the samples in the run's list.
+        names: id of each of them.
+        groups: category of each sample by id.
+        scores: values and features, in the order of `names`.
+        predictions: SHA-256 of each file that was written, by sample.
+        facts: anything else worth keeping of each of them.
+    """
     rows, absent = [], []
-    groups = job.groups
     for (view, metric), values in scores.values.items():
-        for sample, value in zip(samples, values.tolist(), strict=True):
+        for name, value in zip(names, values.tolist(), strict=True):
             if math.isnan(value):  # the metric does not apply to this sample
-                absent.append((sample.id, view, metric))
+                absent.append((name, view, metric))
             else:
-                rows.append((sample.id, groups[sample.id], view, metric, value))
+                rows.append((name, groups[name], view, metric, value))
     return Part(
         indices=indices,
         rows=rows,
         not_applicable=absent,
         features={network: array.numpy() for network, array in scores.features.items()},
         predictions=predictions,
-        facts={sample.id: fact for sample, fact in zip(samples, facts, strict=True) if fact},
+        facts={name: fact for name, fact in zip(names, facts or [{}] * len(names), strict=True) if fact},
     )
 
 
@@ -251,15 +199,3 @@ def _with_faults(
         {**fact, **sample_faults(prediction, reference)}
         for fact, prediction, reference in zip(facts, predictions, references, strict=True)
     ]
-
-
-def _outcome(job: Job, store: RunStore, record: Record, *, stored: bool) -> Outcome:
-    sheet = store.folder / SHEET
-    return Outcome(
-        record,
-        job.protocol,
-        store.folder,
-        sheet if sheet.is_file() else None,
-        stored=stored,
-        diagnosis=read_diagnosis(store.folder),
-    )

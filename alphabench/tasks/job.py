@@ -81,6 +81,8 @@ class Outcome:
         sheet: its contact sheet, or None where none could be drawn.
         stored: the record was there already; nothing was computed.
         diagnosis: what is wrong with the predictions, or None where that was not looked for.
+        more_sheets: further sheets, where one does not hold all images.
+        predictions: folder of the images that a generator made.
     """
 
     record: Record
@@ -89,3 +91,5 @@ class Outcome:
     sheet: Path | None
     stored: bool
     diagnosis: Diagnosis | None = None
+    more_sheets: tuple[Path, ...] = ()
+    predictions: Path | None = None

@@ -32,8 +32,8 @@ INCEPTION_SETS = frozenset({"rfid", "kid", "fid"})
 Values = dict[tuple[str, str], Float64[Tensor, " batch"]]
 """One value a sample for each (view, metric); NaN where the metric does not apply to the sample."""
 
-Features = Mapping[str, Float32[Tensor, "batch 2 background dim"]]
-"""Pooled features of each network over each background: of the prediction, then of the reference."""
+Features = Mapping[str, Float32[Tensor, "batch side background dim"]]
+"""Pooled features of each network over each background: of the prediction, then of the reference if there is one."""
 
 
 @dataclass(frozen=True)

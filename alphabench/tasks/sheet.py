@@ -110,7 +110,7 @@ def _notes(diagnosis: Diagnosis, category: str) -> list[Note]:
 
 
 def _row(sample: Sample, place: str, value: float, reference: Codes, prediction: Codes) -> SheetRow:
-    ours, truth = (to_float(_small(codes)) for codes in (prediction, reference))
+    ours, truth = (to_float(small(codes)) for codes in (prediction, reference))
     tiles: list[Tile] = [
         on_checkerboard(truth),
         on_checkerboard(ours),
@@ -130,7 +130,7 @@ def _largest_error(prediction: torch.Tensor, reference: torch.Tensor) -> torch.T
     return (pair[0] - pair[1]).abs().amax(dim=(0, 1))
 
 
-def _small(codes: Codes) -> Codes:
+def small(codes: Codes) -> Codes:
     """Return every n-th pixel of a large image, so that the error map of a sheet stays small in memory."""
     step = max(1, max(codes.shape[1:]) // MAX_SIDE)
     return codes[:, ::step, ::step]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -101,6 +102,19 @@ def load_codec(folder: Path) -> LatentCodec:
         )
     network = load_network(folder, channels=channels).eval().requires_grad_(requires_grad=False)
     return _rgba(folder, network) if channels == 4 else _rgb(folder, network)
+
+
+def encoder_of(codec: LatentCodec, *, draws: bool) -> Callable[[Rgba, np.random.Generator | None], Latents]:
+    """Return a function from images to normalised latents, drawn from the posterior where that is asked for."""
+
+    def encode(images: Rgba, rng: np.random.Generator | None) -> Latents:
+        if not draws or rng is None:
+            return codec.encode(images)
+        height, width = (side // codec.factor for side in images.shape[-2:])
+        shape = (len(images), codec.channels, height, width)
+        return codec.encode(images, torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)))
+
+    return encode
 
 
 def channel_sensitivity(codec: LatentCodec, latents: Latents, generator: torch.Generator) -> Float[Tensor, " latent"]:

@@ -1,7 +1,7 @@
-"""What each training sample is: which image in which version, its latents, and the words it is shown with."""
+"""What each training sample is: which image in which version, as latents or pixels, and the words it is shown with."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from alphabench.image.resizing import resize_premultiplied
 from reference_models.rgba_lora.captions import Entry, phrase
 from reference_models.rgba_lora.colours import HUES, colour_word, turned_to
 from reference_models.rgba_lora.config import CaptionConfig
-from reference_models.rgba_lora.latents import LatentCodec
 from reference_models.training.augment import CropCodes, resized
 from reference_models.training.streams import array_stream
 
@@ -31,26 +30,30 @@ ATTEMPTS = 10
 Square = Float[Tensor, "1 4 side side"]
 
 
+Encode = Callable[[Square, np.random.Generator | None], Tensor]
+"""Makes of a square image what is learned from it, `(1, ...)`; the generator draws where something is drawn."""
+
+
 @dataclass(frozen=True, eq=False)
 class Version:
     """One augmented image.
 
     Attributes:
-        latents: normalised, `(latent, rows, columns)`, float16.
+        content: what is learned from it, float16.
         colour: word for its colour, or empty.
         turned: whether its hue was turned to that colour.
     """
 
-    latents: Tensor
+    content: Tensor
     colour: str
     turned: bool
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """What the network is shown: latents `(latent, rows, columns)` in float32 and words."""
+    """What a network is shown: an image in the pool's form, float32, and words."""
 
-    latents: Tensor
+    content: Tensor
     words: str
 
 
@@ -60,16 +63,12 @@ class SamplePool:
     Args:
         entries: images and words.
         config: how they are drawn and varied.
-        codec: makes the latents.
+        encode: what is made of each image.
         seed: of the run.
-        draws: draw from the autoencoder's posterior instead of taking its mean.
     """
 
-    def __init__(
-        self, entries: Sequence[Entry], config: CaptionConfig, codec: LatentCodec, seed: int, *, draws: bool = False
-    ) -> None:
-        self.entries, self.config, self.codec = entries, config, codec
-        self.seed, self.draws = seed, draws
+    def __init__(self, entries: Sequence[Entry], config: CaptionConfig, encode: Encode, seed: int) -> None:
+        self.entries, self.config, self.encode, self.seed = entries, config, encode, seed
         known = {item.name: item.weight for item in config.weights}
         if foreign := known.keys() - {entry.category for entry in entries}:
             categories = sorted({entry.category for entry in entries})
@@ -101,7 +100,7 @@ class SamplePool:
             index = min(int(np.searchsorted(self._cumulative, rng.random(), side="right")), len(self.entries) - 1)
             version = self._version(index, number, int(rng.integers(max(1, self.config.variants))))
             if version is not None:
-                return Sample(version.latents.float(), self._words(self.entries[index], version, rng))
+                return Sample(version.content.float(), self._words(self.entries[index], version, rng))
         path, reason = next(reversed(self.skipped.items()))
         raise DataError(
             f"{ATTEMPTS} images drawn one after the other cannot be read, the last {path}: {reason}",
@@ -109,13 +108,13 @@ class SamplePool:
         )
 
     def whole(self, index: int) -> Tensor:
-        """Return the normalised latents of an image as it is, not varied, `(1, latent, rows, columns)`.
+        """Return an image as it is, not varied, in the pool's form, `(1, ...)`.
 
         Raises:
             DataError: it cannot be read.
         """
-        images = fitted(read_rgba(self.entries[index].path, allow_opaque=True).numpy(), self.config.size)
-        return self.codec.encode(images)
+        codes = read_rgba(self.entries[index].path, allow_opaque=True).numpy()
+        return self.encode(fitted(codes, self.config.size), None)
 
     def sha256(self) -> str:
         """Return the digest of the words and file names of all entries."""
@@ -158,11 +157,7 @@ class SamplePool:
             images = random_crop(rng, codes, config.size)
         else:
             images = fitted(codes, config.size) if plain else varied(rng, codes, config.size)
-        noise = None
-        if self.draws:
-            side = config.size // self.codec.factor
-            noise = torch.from_numpy(rng.standard_normal((1, self.codec.channels, side, side), dtype=np.float32))
-        return Version(self.codec.encode(images, noise)[0].half().cpu(), colour, turned)
+        return Version(self.encode(images, rng)[0].half().cpu(), colour, turned)
 
     def _codes(self, index: int) -> CropCodes | None:
         """Return an image's codes, kept in memory where its versions are too; None if it cannot be read."""

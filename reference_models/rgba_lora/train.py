@@ -23,7 +23,7 @@ from reference_models.rgba_lora.captions import read_entries
 from reference_models.rgba_lora.config import GeneratorConfig, GeneratorRecipe
 from reference_models.rgba_lora.flow import FlowObjective, channel_weights, drawn_sigmas
 from reference_models.rgba_lora.folder import save_adapter, save_pipeline
-from reference_models.rgba_lora.latents import channel_sensitivity, load_codec
+from reference_models.rgba_lora.latents import channel_sensitivity, encoder_of, load_codec
 from reference_models.rgba_lora.pipeline import load_components, new_components, transformer_sha256
 from reference_models.rgba_lora.sampler import drawn
 from reference_models.rgba_lora.samples import SamplePool
@@ -62,7 +62,8 @@ class GeneratorTask:
         self.codec = load_codec(base_folder(recipe.vae, config))
         self.codec.network.to(device)
         self._refuse_unfit_codec()
-        self.pool = SamplePool(entries, recipe.data, self.codec, recipe.run.seed, draws=recipe.posterior == "sample")
+        encode = encoder_of(self.codec, draws=recipe.posterior == "sample")
+        self.pool = SamplePool(entries, recipe.data, encode, recipe.run.seed)
         say(f"{len(entries):,} images with words")
         torch.manual_seed(recipe.run.seed)
         self.base_sha256 = ""
@@ -94,7 +95,7 @@ class GeneratorTask:
             )
         samples = self.pool.batch(step, first=rank * count, count=count)
         first = step * data.batch + rank * count
-        latents = torch.stack([sample.latents for sample in samples])
+        latents = torch.stack([sample.content for sample in samples])
         return {
             "latents": latents,
             "noise": sample_normals(seed, "noise", first=first, shape=tuple(latents.shape)),
@@ -193,7 +194,7 @@ class GeneratorTask:
         pool = SamplePool(
             [entries[index * len(entries) // count] for index in range(count)],
             dataclasses.replace(data, weights=()),
-            self.codec,
+            encoder_of(self.codec, draws=False),
             self.recipe.run.seed,
         )
         batches = []

@@ -71,7 +71,7 @@ def test_a_job_survives_its_file(small_experiment: Experiment) -> None:
         ('arm = "idle"', 'arm = "ideal"', "ideal"),
         ('primary_set = "few"', 'primary_set = "many"', "many"),
         ("[scales.confirm]", "[scales.huge]", "huge"),
-        ('data = "alpha-mini"', 'data = "alpha-mini"\nfolder = "x"', "either folder or data"),
+        ('data = "alpha-mini"', 'data = "alpha-mini"\nfolder = "x"', "one of folder, data and captions"),
         ('expected = "worse"', 'expected = "bad"', "bad"),
     ],
 )

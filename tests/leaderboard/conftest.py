@@ -88,7 +88,10 @@ def write_record(
         values = level + base[:, column] + (shifts or {}).get(metric, 0.0) + (noise or {}).get(metric, 0.0) * extra
         rows += [(*sample, view, metric, float(value)) for sample, value in zip(samples, values, strict=True)]
     set_values = {
-        metric: {"all": {view.removeprefix("set/"): distance for view in protocol.metric_views(metric)}}
+        metric: {
+            group: {view.removeprefix("set/"): distance for view in protocol.metric_views(metric)}
+            for group in (["all"] if protocol.scope(metric) == "all" else {category for _, category in samples})
+        }
         for metric in protocol.set_metrics()
     }
     metrics = aggregate(
@@ -113,7 +116,7 @@ def write_record(
         samples=images,
         limit=taken,
         model=model_document(info),
-        task="reconstruction",
+        task=protocol.task,
         seeds={"bootstrap": 12345},
         dtype="float32",
         device_kind="cpu",

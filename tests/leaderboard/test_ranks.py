@@ -71,6 +71,21 @@ def test_many_models_as_one_by_one_with_the_standard_error_of_comparisons_and_ho
     assert len(set(ranks)) > 3
 
 
+@pytest.mark.parametrize("spread", [0.02, 0.1, 0.4])
+def test_pairs_decided_without_their_p_are_decided_as_with_it(spread):
+    generator = np.random.default_rng(11)
+    values = generator.normal(30, 4, 8) + generator.normal(0, 0.1, (40, 8)) + generator.normal(0, spread, (40, 1))
+    ranks = proved_ranks(values, ["a"] * 8)
+    for place, own in enumerate(values):
+        p = {
+            str(other): float(stats.ttest_rel(values[other], own, alternative="greater").pvalue)
+            for other in range(len(values))
+            if other != place
+        }
+        assert ranks[place] == 1 + sum(value < LEVEL for value in holm(p).values())
+    assert len(set(ranks.tolist())) > (1 if spread > 0.02 else 0)
+
+
 def test_of_equal_models_few_are_ever_put_behind_another():
     generator = np.random.default_rng(4)
     wrong = 0

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from skimage.filters import threshold_otsu
 
+from alphabench.image.backgrounds import canonical_tensor
+from alphabench.image.compositing import composite_over
 from alphabench.metrics import reference_free as free
 from alphabench.metrics.halo import fringe, fringe_luma
 
@@ -79,6 +82,45 @@ def test_shares_add_up_to_one(random_pair):
     prediction, _ = random_pair(batch=3)
     total = free.opaque_share(prediction) + free.clear_share(prediction) + free.semi_share(prediction)
     torch.testing.assert_close(total, torch.ones(3, dtype=torch.float64))
+
+
+def test_two_levels_are_bimodal_wherever_they_lie():
+    for low, high in ((0, 255), (0, 128), (90, 91)):
+        alpha = np.full((4, 4), low)
+        alpha[0, :3] = high
+        assert free.alpha_bimodality(image(alpha)).item() == pytest.approx(1, abs=1e-12)
+
+
+def test_three_levels_and_all_levels_are_bimodal_by_three_quarters():
+    assert free.alpha_bimodality(image([[0, 100, 200]])).item() == pytest.approx(0.75)  # (2/9 · 1.5²) / (2/3)
+    every = image(np.arange(256).reshape(16, 16))
+    assert free.alpha_bimodality(every).item() == pytest.approx(4096 / 5461.25)
+    assert free.alpha_bimodality(image(np.full((4, 4), 7))).isnan().all()
+
+
+def test_bimodality_is_the_variance_between_the_classes_of_otsu():
+    codes = np.random.default_rng(0).beta(0.4, 0.9, (40, 40)) * 120
+    alpha = codes.round()
+    above = alpha > threshold_otsu(alpha.astype(np.uint8))
+    between = above.mean() * (1 - above.mean()) * (alpha[above].mean() - alpha[~above].mean()) ** 2
+    assert free.alpha_bimodality(image(alpha)).item() == pytest.approx(between / alpha.var(), rel=1e-12)
+    assert free.alpha_bimodality(image(2 * alpha + 7)).item() == pytest.approx(between / alpha.var(), rel=1e-12)
+
+
+def test_dependence_is_the_transmittance_of_what_is_seen():
+    assert free.background_dependence(image([[255, 51, 0]])).item() == pytest.approx(0.2 * 0.8 / 1.2)
+    assert free.background_dependence(image([[255, 0]])).item() == 0
+    assert free.background_dependence(image([[51, 51, 0, 0]])).item() == pytest.approx(0.8)
+    assert free.background_dependence(image(np.zeros((3, 3)))).isnan().all()
+
+
+def test_dependence_is_how_far_the_nine_composites_lie_apart(random_pair):
+    picture = (random_pair(seed=4)[0] * 255).round() / 255
+    backgrounds = canonical_tensor(dtype=torch.float64)
+    apart = composite_over(picture, backgrounds).std(1).mean(1) / backgrounds.std(0).mean()
+    weight = picture[:, 3]
+    expected = (weight * apart).sum() / weight.sum()
+    assert free.background_dependence(picture).item() == pytest.approx(expected.item(), rel=1e-9)
 
 
 def test_an_object_on_the_frame_is_cut():

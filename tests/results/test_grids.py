@@ -2,19 +2,22 @@
 
 from itertools import product
 
-from alphabench.results.grids import grid_of
+import numpy as np
+
+from alphabench.results.grids import Grid, grid_of
 from alphabench.results.rows import Row, open_rows, write_parquet
+
+KEYS = (("alpha", "mad"), ("composite/black", "psnr"), ("composite/white", "psnr"))
 
 
 def rows(samples: tuple[str, ...], shift: float = 0.0) -> list[Row]:
-    keys = [("alpha", "mad"), ("composite/black", "psnr"), ("composite/white", "psnr")]
     return [
         (name, "hair", view, metric, shift + place + index)
-        for (place, name), (index, (view, metric)) in product(enumerate(samples), enumerate(keys))
+        for (place, name), (index, (view, metric)) in product(enumerate(samples), enumerate(KEYS))
     ]
 
 
-def grid(table: list[Row]) -> object:
+def grid(table: list[Row]) -> Grid:
     data = write_parquet(table)
     return grid_of(open_rows(data, name="a.parquet"), data)
 
@@ -26,6 +29,16 @@ def test_other_values_under_the_same_labels_stand_at_the_same_places() -> None:
 def test_another_label_is_another_grid() -> None:
     first, second = grid(rows(("a", "b", "c"))), grid(rows(("a", "b", "d")))
     assert first is not second
-    assert first[0][0] == ["a", "b", "c"]  # type: ignore[index]
-    assert second[0][0] == ["a", "b", "d"]  # type: ignore[index]
-    assert first[2] == second[2] == [("alpha", "mad"), ("composite/black", "psnr"), ("composite/white", "psnr")]  # type: ignore[index]
+    assert first.images == ("a", "b", "c")
+    assert second.images == ("a", "b", "d")
+    assert first.places == second.places == KEYS
+
+
+def test_a_row_that_is_not_there_leaves_a_gap_in_the_matrix() -> None:
+    table = rows(("a", "b", "c"))
+    del table[4]  # the second key of b
+    found = grid(table)
+    assert found.places == KEYS
+    assert found.sizes == {"hair": 3}
+    matrix = found.matrix(np.array([row[4] for row in table]))
+    np.testing.assert_array_equal(matrix, [[0, 1, 2], [1, np.nan, 3], [2, 3, 4]])

@@ -220,6 +220,13 @@ def _command(record: Record) -> str:
             f"alphabench reconstruct --model {model.get('architecture', model['name'])} --data {data} "
             f"--protocol {record.protocol.id}"
         )
+    if document["task"] == "generation":
+        return (
+            f"alphabench generate --model {model.get('architecture', model['name'])} --prompts {data} "
+            f"--protocol {record.protocol.id}"
+        )
+    if record.protocol.task == "generation":
+        return f"alphabench score --prompts {data} --prediction PREDICTIONS --protocol {record.protocol.id}"
     return f"alphabench score --reference REFERENCES --prediction PREDICTIONS --protocol {record.protocol.id}"
 
 

@@ -81,7 +81,12 @@ class PictureSource:
         )
 
     def references(self, record: Record, samples: Iterable[str]) -> tuple[dict[str, bytes], str]:
-        """Return the reference of each sample, checked against the manifest, and why there are none."""
+        """Return the reference of each sample, checked against the manifest, and why there are none.
+
+        A generated image has no reference of its own, which needs no explanation.
+        """
+        if record.protocol.task == "generation":
+            return {}, ""
         stated = record.document["data"]
         found = self._set_of(f"{stated['name']}@{stated['version']}", stated["manifest_hash"])
         if isinstance(found, str):

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from alphabench.leaderboard.site.shown import shown
 
-_ESCAPES = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:"
@@ -25,7 +25,7 @@ def rendered(template: str, **values: Any) -> str:
 def page_json(value: Any) -> Markup:
     """Return JSON for a `script` element: nothing in it can end the element or start another."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
-    return Markup("".join(_ESCAPES.get(character, character) for character in text))  # noqa: S704 - escaped here
+    return Markup(text.translate(_ESCAPES))  # noqa: S704 - escaped here
 
 
 def nine_digits(value: float) -> float:

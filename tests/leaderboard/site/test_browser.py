@@ -206,6 +206,8 @@ def test_a_photo_and_a_colour_lie_under_both_sides(browser, store):
 def test_two_models_are_compared_as_by_the_command(browser, store):
     browser.open(f"compare.html#a={store.first.id}&b={store.second.id}")
     browser.until("document.querySelector('#results:not([hidden]) #compare-rows tr')")
+    plot = browser.until("document.querySelector('#forest-plot svg')")
+    assert browser.run("return arguments[0].getBoundingClientRect().width", plot) > 400
     script = "return [...document.querySelectorAll('#compare-rows tr')].map(r => [...r.cells].map(c => c.textContent))"
     rows = {row[0].split()[0]: row for row in browser.run(script)}
     rules = shipped_gate().rules()

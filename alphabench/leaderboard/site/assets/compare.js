@@ -173,14 +173,6 @@
       }));
       const judged = rows.filter((row) => row.metric.gate && row.low !== undefined && row.margin);
       document.getElementById("forest").hidden = !judged.length;
-      if (judged.length) {
-        const form = JSON.parse(document.getElementById("gain-form").textContent);
-        const values = judged.map((row) => ({ label: row.metric.name, gain: row.gain / row.margin, low: row.low / row.margin, high: row.high / row.margin, words: `${signed(row.gain, row.metric.decimals)} (${signed(row.low, row.metric.decimals)} to ${signed(row.high, row.metric.decimals)})` }));
-        form.layer.slice(1).forEach((layer) => { layer.data = { values }; });
-        const box = document.getElementById("forest-plot");
-        box.setAttribute("aria-label", judged.map((row) => `${row.metric.name}: ${row.verdict}`).join("; "));
-        await window.alphabenchCharts.draw(box, form);
-      }
       const main = rows.find((row) => row.gains && row.metric.primary) || rows.find((row) => row.gains);
       const changed = document.getElementById("changed-rows");
       changed.replaceChildren();
@@ -203,6 +195,15 @@
       results.hidden = false;
       status.textContent = `${names[b]} compared with ${names[a]}: ${judged.map((row) => `${row.metric.name} ${row.verdict}`).join(", ") || "no metric with a margin"}.`;
       try { history.replaceState(null, "", `#a=${a}&b=${b}`); } catch { /* a file may not have a history */ }
+      // Last: a chart is as wide as its box, and a box that is hidden has no width.
+      if (judged.length) {
+        const form = JSON.parse(document.getElementById("gain-form").textContent);
+        const values = judged.map((row) => ({ label: row.metric.name, gain: row.gain / row.margin, low: row.low / row.margin, high: row.high / row.margin, words: `${signed(row.gain, row.metric.decimals)} (${signed(row.low, row.metric.decimals)} to ${signed(row.high, row.metric.decimals)})` }));
+        form.layer.slice(1).forEach((layer) => { layer.data = { values }; });
+        const box = document.getElementById("forest-plot");
+        box.setAttribute("aria-label", judged.map((row) => `${row.metric.name}: ${row.verdict}`).join("; "));
+        await window.alphabenchCharts.draw(box, form);
+      }
     };
     if (!data.boards.length) return;
     pick.board.value = String(Math.max(0, boardOf(wanted.get("b")), boardOf(wanted.get("a"))));
