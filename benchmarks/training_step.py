@@ -8,6 +8,7 @@ should hold anywhere. The parts of the difference are timed one by one below it.
 """
 
 import dataclasses
+import itertools
 import statistics
 import tempfile
 import time
@@ -26,14 +27,17 @@ from alphabench.models.spec import TrainRequest
 from reference_models.alphavae.config import AlphaRecipe
 from reference_models.alphavae.folder import base_folder
 from reference_models.alphavae.train import AlphaTask
+from reference_models.training import procedural
 from reference_models.training.loop import Recipe
-from reference_models.training.optimizer import adamw, learning_rate, set_learning_rate
+from reference_models.training.optimizer import learning_rate, optimizer_of, set_learning_rate
 from reference_models.training.progress import TrainProgress
 from reference_models.training.run_log import RunLog
 from reference_models.training.step import Stepper
+from reference_models.training.streams import array_stream
 
 CONFIGS = Path(__file__).parents[1] / "reference_models" / "alphavae" / "configs"
 WARM_UP = 3  # steps that are not counted
+WARMING = 10  # samples a procedural image, so that nearly every one is drawn before
 MORE = 10_000  # steps that the timed recipe says it has: none of them is the last one
 
 
@@ -54,7 +58,7 @@ class Bare:
 
     def __init__(self, task: AlphaTask, recipe: AlphaRecipe) -> None:
         self.task, self.recipe = task, recipe
-        self.optimizer = adamw(task.model, recipe.optimizer)
+        self.optimizer = optimizer_of(task.model, recipe.optimizer)
         self.held = task.batch(0, 0, 1)
         task.objective.train()
 
@@ -87,6 +91,7 @@ def main(name: str, steps: int, images: int, workers: int) -> None:
     """Print two tables."""
     path = CONFIGS / f"{name}.toml" if (CONFIGS / f"{name}.toml").is_file() else Path(name)
     recipe = read_toml_settings(path, AlphaRecipe)
+    drawn, length = recipe.data.procedural_images, recipe.run.steps
     data = dataclasses.replace(recipe.data, procedural_images=images)
     if workers >= 0:
         data = dataclasses.replace(data, workers=workers)
@@ -94,7 +99,10 @@ def main(name: str, steps: int, images: int, workers: int) -> None:
     base = base_folder(recipe.model.base, path)
     whole_task, bare_task = (AlphaTask(recipe, base, ignore) for _ in range(2))
     loop = Recipe(recipe.optimizer, recipe.run, "")
+    for first in range(0, WARMING * images, recipe.data.batch):
+        whole_task.pool.samples(2, range(first, first + recipe.data.batch))
     stepper, bare = Stepper(whole_task, loop, Accelerator(cpu=True)), Bare(bare_task, recipe)
+    numbers = itertools.count()
     whole_seconds: list[float] = []
     bare_seconds: list[float] = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -114,6 +122,8 @@ def main(name: str, steps: int, images: int, workers: int) -> None:
             ),
             "a line of the log": timed(lambda: log.write(1, 1.0, values), steps),
         }
+        drawing = timed(lambda: procedural.image(array_stream(0, next(numbers), "new"), data.procedural_size), steps)
+        parts[f"drawing {drawn:,} images once, over {length:,} steps"] = drawing * drawn / length
     for task in (whole_task, bare_task):
         task.pool.close()
     whole, plain = (statistics.median(seconds[WARM_UP:]) for seconds in (whole_seconds, bare_seconds))
