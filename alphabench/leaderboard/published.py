@@ -100,7 +100,7 @@ def published_tables(
         for line in _lines(path):
             ours = _ours(mapping, line)
             names = {line["protocol"], *([str(ours["id"]), str(ours["id"]).partition("@")[0]] if ours else [])}
-            if protocol not in names or (ours is None and protocol == _claimed(mapping, line)):
+            if protocol not in names:
                 continue
             place = line["split_or_category"], line["background"]
             if ours is not None and not _chosen(place, category or WHOLE, wanted or MEAN):
@@ -108,7 +108,7 @@ def published_tables(
             if ours is None and not _chosen(place, category or place[0], wanted or place[1]):
                 continue
             shown = str(ours["id"]) if ours else line["protocol"]
-            data = str(mapping["data"].get(line["dataset"], line["dataset"])) if ours else line["dataset"]
+            data = str(ours.get("data", {}).get(line["dataset"], line["dataset"])) if ours else line["dataset"]
             groups.setdefault((shown, data, line["task"], *place), []).append(line)
     return [
         PublishedTable(*key, metrics=_metrics(lines, mapping), rows=_rows(lines, mapping))
@@ -121,20 +121,16 @@ def published_protocols(files: Sequence[Path]) -> list[str]:
     if not files:
         return []
     mapping = _mapping(files[0].parent / MAPPING)
-    ours = {str(entry["id"]) for entry in mapping["protocols"].values()}
-    theirs = {line["protocol"] for path in files for line in _lines(path)} - set(mapping["protocols"])
+    ours = {str(entry["id"]) for entry in mapping["protocols"]}
+    known = {str(entry["procedure"]) for entry in mapping["protocols"]}
+    theirs = {line["protocol"] for path in files for line in _lines(path)} - known
     return [*sorted(ours), *sorted(theirs)]
 
 
-def _claimed(mapping: Mapping[str, Any], line: Mapping[str, str]) -> str | None:
-    """Return the id of ours that a procedure has for its own task only."""
-    entry = mapping["protocols"].get(line["protocol"])
-    return None if entry is None else str(entry["id"])
-
-
 def _ours(mapping: Mapping[str, Any], line: Mapping[str, str]) -> Mapping[str, Any] | None:
-    entry: Mapping[str, Any] | None = mapping["protocols"].get(line["protocol"])
-    return entry if entry is not None and entry["task"] == line["task"] else None
+    """Return the entry of the protocol of ours that judges a line's task as its procedure does; None for no such."""
+    place = line["protocol"], line["task"]
+    return next((entry for entry in mapping["protocols"] if (entry["procedure"], entry["task"]) == place), None)
 
 
 def _chosen(place: tuple[str, str], category: str, background: str) -> bool:
@@ -195,8 +191,12 @@ def _mapping(path: Path) -> Mapping[str, Any]:
         mapping: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _fault(path, str(error)) from error
-    if not isinstance(mapping.get("protocols"), dict) or not isinstance(mapping.get("data"), dict):
-        raise _fault(path, "it has no tables [protocols] and [data]")
+    entries = mapping.get("protocols")
+    needed = {"procedure", "id", "task", "metrics"}
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, dict) and needed <= entry.keys() for entry in entries
+    ):
+        raise _fault(path, f"it has no [[protocols]] with {', '.join(sorted(needed))}")
     return mapping
 
 

@@ -68,9 +68,20 @@ def test_other_procedures_keep_their_own_name_and_splits():
     assert published_tables(FILES, protocol="alpha-mini@1") == []
 
 
-def test_generation_of_the_same_paper_is_not_filed_under_the_protocol_for_reconstruction():
+def test_generation_of_the_same_paper_is_filed_under_the_protocol_for_generation():
     tasks = {(table.protocol, table.task) for table in published_tables(FILES, protocol="alpha-paper")}
-    assert tasks == {("alpha-paper@1", "reconstruction"), ("alpha-paper", "text_to_rgba")}
+    assert tasks == {("alpha-paper@1", "reconstruction"), ("alpha-t2i-paper@1", "text_to_rgba")}
+    tables = published_tables(FILES, protocol="alpha-t2i-paper@1")
+    assert {table.data for table in tables} == {"AIM-500", "ALPHA-test"}  # sets of images; ours are prompts
+    (table,) = [table for table in tables if table.data == "AIM-500"]
+    assert {row.method: row.values["fid"] for row in table.rows}["LayerDiffuse"] == "160.2664"
+
+
+def test_a_mapping_without_a_protocol_is_refused(tmp_path):
+    (tmp_path / "mapping.toml").write_text('[[protocols]]\nid = "alpha-paper@1"\n', encoding="utf-8")
+    (tmp_path / "x.csv").write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="procedure, task"):
+        published_tables([tmp_path / "x.csv"], protocol="p")
 
 
 @pytest.mark.parametrize(
