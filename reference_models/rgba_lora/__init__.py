@@ -16,4 +16,9 @@ MODEL = ModelSpec(
     weights=_ROOM.parent / "weights" / "rgba_lora-mini",
 )
 
-TRAINER = TrainerSpec(name="rgba_lora", run="reference_models.rgba_lora.train:run", configs=_ROOM / "configs")
+TRAINER = TrainerSpec(
+    name="rgba_lora",
+    run="reference_models.rgba_lora.train:run",
+    configs=_ROOM / "configs",
+    experiments=_ROOM / "experiments",
+)
