@@ -13,7 +13,7 @@ from torch import nn
 from alphabench.errors import DataError
 from alphabench.models.checkpoints import read_json_config
 from reference_models.alphavae.folder import base_folder
-from reference_models.checkpoint_folder import CONFIG_FILE, SETTINGS_FILE, write_folder
+from reference_models.checkpoint_folder import CONFIG_FILE, READABLE, SETTINGS_FILE, write_folder
 from reference_models.rgba_lora import lora
 from reference_models.rgba_lora.config import GeneratorConfig
 from reference_models.rgba_lora.latents import LatentCodec, load_codec
@@ -90,6 +90,8 @@ def save_pipeline(folder: Path, components: Components, config: GeneratorConfig,
     temporary = folder.with_name(f".{folder.name}.whole")
     shutil.rmtree(temporary, ignore_errors=True)
     save_components(components, temporary, STORED)
+    for path in temporary.rglob("*.safetensors"):
+        path.chmod(READABLE)
     (temporary / SETTINGS_FILE).write_text(settings, encoding="utf-8")
     # The config comes last: without it nothing here takes the folder for a checkpoint.
     (temporary / CONFIG_FILE).write_text(_json(config), encoding="utf-8")

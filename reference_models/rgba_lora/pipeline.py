@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import dataclasses
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ PATCH = 2
 
 LONGEST = 512
 """Tokens that the sequence encoder reads where its tokenizer sets no limit, as the published pipeline does."""
+
+# peft imports it where it is installed, and it complains about kernels for quantised weights, which we never have.
+logging.getLogger("bitsandbytes").setLevel(logging.CRITICAL)
 
 Latents = Float[Tensor, "batch latent rows columns"]
 Tokens = Float[Tensor, "batch token number"]

@@ -107,14 +107,10 @@ class SamplePool:
             remedy="Mend the caption table or the files that it names.",
         )
 
-    def whole(self, index: int) -> Tensor:
-        """Return an image as it is, not varied, in the pool's form, `(1, ...)`.
-
-        Raises:
-            DataError: it cannot be read.
-        """
-        codes = read_rgba(self.entries[index].path, allow_opaque=True).numpy()
-        return self.encode(fitted(codes, self.config.size), None)
+    def whole(self, index: int) -> Tensor | None:
+        """Return an image as it is, not varied, in the pool's form, `(1, ...)`; None if it cannot be read."""
+        codes = self._codes(index)
+        return None if codes is None else self.encode(fitted(codes, self.config.size), None)
 
     def sha256(self) -> str:
         """Return the digest of the words and file names of all entries."""

@@ -36,6 +36,9 @@ from reference_models.training.toml import settings_to_toml
 PROBED = 16
 """Images by which the channels' effect on the pixels is measured."""
 
+GOLDEN = 0.6180339887498949
+"""Steps of this size, modulo 1, spread any number of points evenly."""
+
 COLUMNS = 8
 """Images in a row of the sample sheet."""
 
@@ -48,7 +51,7 @@ class GeneratorTask:
     Args:
         recipe: what to train.
         config: the recipe's file, beside which folders are looked for.
-        device: of the autoencoder, and of sampling.
+        device: of the autoencoder.
         report: is told what happens before the first step.
     """
 
@@ -56,7 +59,8 @@ class GeneratorTask:
         def say(message: str) -> None:
             report(TrainProgress(0, recipe.run.steps, {}, message))
 
-        self.recipe, self.device = recipe, device
+        self.recipe, self.say = recipe, say
+        self._told = 0
         root = Path(os.environ.get(ROOT_VARIABLE, recipe.data.root)).expanduser()
         entries = read_entries(recipe.data, root)
         self.codec = load_codec(base_folder(recipe.vae, config))
@@ -94,6 +98,7 @@ class GeneratorTask:
                 remedy=f"Set data.batch to a multiple of {ranks}.",
             )
         samples = self.pool.batch(step, first=rank * count, count=count)
+        self._tell_of_skipped_files()
         first = step * data.batch + rank * count
         latents = torch.stack([sample.content for sample in samples])
         return {
@@ -179,8 +184,9 @@ class GeneratorTask:
         power = self.recipe.flow.channel_power
         if power == 0:
             return torch.ones(self.codec.channels)
-        count = min(PROBED, len(self.pool.entries))
-        latents = torch.cat([self.pool.whole(index * len(self.pool.entries) // count) for index in range(count)])
+        images = len(self.pool.entries)
+        found = (self.pool.whole(index) for index in range(0, images, max(1, images // PROBED)))
+        latents = torch.cat([one for one in found if one is not None])
         generator = tensor_stream(self.recipe.run.seed, 0, "sensitivity")
         return channel_weights(channel_sensitivity(self.codec, latents, generator), power)
 
@@ -197,23 +203,30 @@ class GeneratorTask:
             encoder_of(self.codec, draws=False),
             self.recipe.run.seed,
         )
+        read = {number: latents for number in range(count) if (latents := pool.whole(number)) is not None}
         batches = []
-        for first in range(0, count, data.batch):
-            numbers = range(first, min(first + data.batch, count))
-            latents = torch.cat([pool.whole(number) for number in numbers])
-            sigmas = torch.tensor([(number * 7 % count + 0.5) / count for number in numbers])
+        for first in range(0, len(read), data.batch):
+            numbers = list(read)[first : first + data.batch]
+            latents = torch.cat([read[number] for number in numbers])
+            sigmas = torch.tensor([(0.5 + number * GOLDEN) % 1 for number in numbers])
             words = [pool.entries[number].name or pool.entries[number].caption for number in numbers]
-            noise = sample_normals(0, "validation", first=first, shape=tuple(latents.shape))
+            noise = torch.cat(
+                [sample_normals(0, "validation", first=n, shape=(1, *latents.shape[1:])) for n in numbers]
+            )
             batches.append({"latents": latents, "noise": noise, "sigma": sigmas, **self.components.tokens(words)})
         return batches
 
+    def _tell_of_skipped_files(self) -> None:
+        """Name each file that could not be read, once."""
+        for path, reason in list(self.pool.skipped.items())[self._told :]:
+            self.say(f"left out {path}: {reason}")
+        self._told = len(self.pool.skipped)
+
     def _refuse_unfit_codec(self) -> None:
-        recipe = self.recipe
-        if recipe.mode == "base" and self.codec.alpha:
-            return  # a base over RGBA latents is an ordinary training, if an unusual one
-        if recipe.mode != "base" and not self.codec.alpha:
+        if self.recipe.mode != "base" and not self.codec.alpha:
             raise DataError(
-                f"the autoencoder {recipe.vae!r} keeps no alpha, and mode {recipe.mode!r} trains on RGBA images",
+                f"the autoencoder {self.recipe.vae!r} keeps no alpha, and mode {self.recipe.mode!r} trains on RGBA "
+                "images",
                 remedy='Name an RGBA autoencoder such as "alphavae-mini" in vae.',
             )
 

@@ -19,6 +19,7 @@ from reference_models.rgba_lora import lora
 from reference_models.rgba_lora.adapter import load
 from reference_models.rgba_lora.pipeline import Components, save_components
 from reference_models.rgba_lora.train import run
+from reference_models.training.progress import TrainProgress
 
 Make = Callable[..., TrainRequest]
 SMALL = Sampling(32, 32, 2, 2.0)
@@ -59,6 +60,21 @@ def test_base_then_adapter_then_images(base: str, recipes: Path, request_for: Ma
     images = model.decode(model.sample(["red disc", "blue disc"], [1, 2], SMALL))
     assert images.shape == (2, 4, 32, 32)
     assert 0 <= float(images.min()) <= float(images.max()) <= 1
+
+
+def test_a_file_that_cannot_be_read_is_named_once_and_the_training_goes_on(
+    recipes: Path, request_for: Make, captioned: Path
+) -> None:
+    (captioned / "set" / "train" / "red.png").write_bytes(b"no image")
+    said: list[str] = []
+
+    def listen(progress: TrainProgress) -> None:
+        said.extend([progress.message] if progress.message else [])
+
+    folder = run(recipes / "mini-base.toml", request_for("base"), listen)
+    (line,) = [line for line in said if "red.png" in line]
+    assert line.startswith("left out")
+    assert (folder / "model_index.json").is_file()
 
 
 def test_all_weights_can_be_trained_and_are_loaded(base: str, recipes: Path, request_for: Make) -> None:
