@@ -18,7 +18,7 @@ def model_info(
     architecture: str,
     config: Mapping[str, Any],
     parameters: int,
-    latent_numbers_per_pixel: float,
+    latent_numbers_per_pixel: float | None,
     name: str | None = None,
 ) -> ModelInfo:
     """Return the facts of the checkpoint in `folder`, bundled ones as ours, all others as local.
@@ -29,7 +29,7 @@ def model_info(
         architecture: slug of the class that runs it.
         config: its resolved configuration.
         parameters: number of parameters.
-        latent_numbers_per_pixel: size of the code.
+        latent_numbers_per_pixel: size of the code; None where nothing is coded.
         name: slug of the model; the folder's name if None.
     """
     ours = folder.parent == BUNDLED

@@ -13,7 +13,7 @@ from alphabench.models.checkpoints import sha256_of
 from alphabench.models.contract import Sampling
 from alphabench.models.spec import LoadRequest, ModelInfo
 from alphabench.runtime import resolve_device, resolve_dtype
-from reference_models.identity import training_sets
+from reference_models.identity import model_info
 from reference_models.rgba_lora.folder import Checkpoint, load_checkpoint, parameters_of
 from reference_models.rgba_lora.pipeline import PATCH
 from reference_models.rgba_lora.sampler import drawn
@@ -85,20 +85,17 @@ def load(request: LoadRequest) -> RgbaLoraGenerator:
     device, dtype = resolve_device(request.device), resolve_dtype(request.dtype)
     folder = request.checkpoint or MINI
     checkpoint = load_checkpoint(folder, dtype)
-    ours = folder.parent == BUNDLED
-    slug = "".join(c if c.isalnum() or c in "-_." else "-" for c in folder.resolve().name.lower())
     config = dataclasses.asdict(checkpoint.config)
     if checkpoint.adapter is not None:
         config |= {"rank": checkpoint.adapter.rank, "adapted_layers": len(checkpoint.adapter.modules)}
-    info = ModelInfo(
-        name=slug,
-        org="alphabench" if ours else "local",
-        licence="Apache-2.0" if ours else "unknown",
-        kind="checkpoint",
+    info = model_info(
+        folder,
+        next(iter(checkpoint.files.values())),
         architecture="rgba-lora",
         config=config,
-        checkpoints=tuple((role, sha256_of(path), path.stat().st_size) for role, path in checkpoint.files.items()),
         parameters=parameters_of(checkpoint),
-        trained_on=training_sets(folder / "alphabench.toml"),
+        latent_numbers_per_pixel=None,
     )
+    files = tuple((role, sha256_of(path), path.stat().st_size) for role, path in checkpoint.files.items())
+    info = dataclasses.replace(info, checkpoints=files)
     return RgbaLoraGenerator(checkpoint, info, device)
