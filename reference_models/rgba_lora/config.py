@@ -230,6 +230,7 @@ class GeneratorRecipe:
         vae: bundled checkpoint, or folder, of the autoencoder whose latents are learned.
         base: bundled pipeline, or folder of a FLUX pipeline in diffusers' layout; empty in mode `base`.
         posterior: `mode` takes the mean of the autoencoder's posterior, `sample` draws from it.
+        trainer: the room, so that a recipe file says by itself what it trains.
     """
 
     mode: Mode
@@ -244,6 +245,7 @@ class GeneratorRecipe:
     flow: FlowConfig = field(default_factory=FlowConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    trainer: Literal["rgba_lora"] = "rgba_lora"
 
     def __post_init__(self) -> None:
         if (self.mode == "base") != (self.base == ""):

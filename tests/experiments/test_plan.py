@@ -12,6 +12,9 @@ from alphabench.experiments.measures import MEASURES
 from alphabench.experiments.plan import Experiment, find_experiment, list_experiments, read_experiment
 from alphabench.models.checkpoints import settings_from
 from reference_models.alphavae.config import AlphaRecipe
+from reference_models.rgba_lora.config import GeneratorRecipe
+
+RECIPES = {"alphavae": AlphaRecipe, "rgba_lora": GeneratorRecipe}
 
 
 @pytest.mark.parametrize("name", list_experiments())
@@ -24,7 +27,7 @@ def test_every_shipped_arm_is_a_recipe_that_the_trainer_takes(name: str) -> None
         for job in jobs:
             written = tomllib.loads(to_toml(job.recipe))
             assert written == job.recipe
-            settings_from(written, AlphaRecipe, where=name)
+            settings_from(written, RECIPES[job.trainer], where=name)
         assert len({job.address for job in jobs}) == len(jobs)  # no arm is the base arm under another name
 
 
