@@ -10,7 +10,6 @@ judge is. Intervals of 95 % by bootstrap over images.
 """
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from reference_models.rgba_lora.captions import Entry, read_entries
 from reference_models.rgba_lora.colours import HUES
 from reference_models.rgba_lora.config import GeneratorRecipe
 from reference_models.rgba_lora.samples import fitted
-from reference_models.training.sources import ROOT_VARIABLE
+from reference_models.training.sources import data_root
 
 THINGS = ("heart", "star", "apple", "car", "balloon", "fish", "cat", "house", "umbrella", "book", "key", "tree")
 BATCH = 16
@@ -67,7 +66,7 @@ def spaced(entries: Sequence[Entry], count: int) -> list[Entry]:
 def main(checkpoint: Path | None, count: int, steps: int, seed: int) -> None:
     """Print the table."""
     recipe = read_toml_settings(TRAINER.configs / "mini.toml", GeneratorRecipe)
-    root = Path(os.environ.get(ROOT_VARIABLE, recipe.data.root)).expanduser()
+    root = data_root(recipe.data)
     words = dataclasses.replace(recipe.data, prompt_dropout=0.0, word_dropout=0.0, weights=())
     trained = read_entries(words, root)
     matcher = trained_matcher(

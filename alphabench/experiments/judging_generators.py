@@ -4,7 +4,6 @@ No text-image network takes part: whether an image shows what it was asked for i
 nearest in random features, which is right where that image has the words. Chance is one in the number of images.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from alphabench.metrics.perceptual import composite_features
 from alphabench.metrics.random_features import random_features
 from alphabench.metrics.set_distance import frechet_distance, kernel_distance
 from alphabench.models.contract import Generator
+from alphabench.tasks.generation_plan import image_seed
 
 BATCH = 16
 NEAREST = "nearest_caption"
@@ -97,15 +97,11 @@ def _made(model: Generator, words: Sequence[str]) -> Rgba:
     made = []
     for first in range(0, len(words), BATCH):
         asked = words[first : first + BATCH]
-        images = model.decode(model.sample(asked, [_seed(prompt) for prompt in asked], model.defaults)).cpu()
+        images = model.decode(model.sample(asked, [image_seed(0, prompt, 0) for prompt in asked], model.defaults)).cpu()
         if not bool(torch.isfinite(images).all()):
             raise DataError("the model's images are not finite", remedy="Train with a lower learning rate.")
         made.append(to_float(quantise(images)))
     return torch.cat(made)
-
-
-def _seed(words: str) -> int:
-    return int.from_bytes(hashlib.sha256(words.encode()).digest()[:7], "big")
 
 
 def _read(path: Path) -> Rgba:

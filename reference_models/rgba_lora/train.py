@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -29,7 +28,7 @@ from reference_models.rgba_lora.sampler import drawn
 from reference_models.rgba_lora.samples import SamplePool
 from reference_models.training.loop import Recipe, train
 from reference_models.training.progress import Report, TrainProgress
-from reference_models.training.sources import ROOT_VARIABLE
+from reference_models.training.sources import data_root
 from reference_models.training.streams import sample_normals, tensor_stream
 from reference_models.training.toml import settings_to_toml
 
@@ -61,7 +60,7 @@ class GeneratorTask:
 
         self.recipe, self.say = recipe, say
         self._told = 0
-        root = Path(os.environ.get(ROOT_VARIABLE, recipe.data.root)).expanduser()
+        root = data_root(recipe.data)
         entries = read_entries(recipe.data, root)
         self.codec = load_codec(base_folder(recipe.vae, config))
         self.codec.network.to(device)

@@ -25,7 +25,17 @@ ROOT_VARIABLE = "ALPHABENCH_TRAIN_DATA"
 ORDER = "alphabench training order"  # salt of the digests that limit and white_share go by
 
 
-def data_root(config: DataConfig) -> Path:
+@runtime_checkable
+class Rooted(Protocol):
+    """A recipe's table of data, as far as it says where the data lie."""
+
+    @property
+    def root(self) -> str:
+        """Return the folder that the recipe names."""
+        ...
+
+
+def data_root(config: Rooted) -> Path:
     """Return the folder of the training images: `$ALPHABENCH_TRAIN_DATA`, else the recipe's root."""
     return Path(os.environ.get(ROOT_VARIABLE, config.root)).expanduser()
 
