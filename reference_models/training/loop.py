@@ -4,6 +4,7 @@ import errno
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -126,7 +127,7 @@ class _Loop:
 
     def _look(self, step: int) -> Mapping[str, float]:
         model = self.stepper.average.model if self.recipe.run.ema > 0 else self.task.model
-        with torch.no_grad():
+        with torch.no_grad(), self._uncompiled():
             found = self.task.validate(model)
             grid = self.task.samples(model)
         if grid is not None:
@@ -136,6 +137,10 @@ class _Loop:
         said = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
         self._say(step, f"validation: {said}")
         return found
+
+    def _uncompiled(self) -> AbstractContextManager[object]:
+        """Compile nothing: what is looked at has other shapes than a batch, and is computed sooner than compiled."""
+        return torch.compiler.set_stance("force_eager") if self.recipe.run.compile else nullcontext()
 
     def _draw_curves(self) -> None:
         """Draw the curves of the log; no training fails of its pictures."""

@@ -35,6 +35,8 @@ class Stepper:
         # The average is taken before wrapping, so that its names are the model's own.
         self.average = AveragedModel(task.model, recipe.run.ema)
         self.average.model.to(accelerator.device)
+        if recipe.run.compile:
+            task.objective.compile(dynamic=False)
         self.objective, self.wrapped = accelerator.prepare(task.objective, self.optimizer)
         adversary = task.adversary if isinstance(task, AdversarialTask) else None
         self.opponent: Opponent | None = None
@@ -85,7 +87,7 @@ class Stepper:
         autocast = torch.autocast(device.type, torch.bfloat16, enabled=self.recipe.run.precision == "bf16")
         with self._exchange(self.objective, now=last):
             with autocast:
-                terms: dict[str, Tensor] = self.objective(batch)
+                terms: dict[str, Tensor] = self._terms(batch)
                 real, fake = terms.pop(REAL, None), terms.pop(FAKE, None)
                 if opponent and fake is not None:
                     terms |= opponent.challenge(terms["loss"], fake)
@@ -97,6 +99,18 @@ class Stepper:
                 self.accelerator.backward(judged["discriminator"] / parts)
             terms |= judged
         return {name: term.detach().float() for name, term in terms.items()}
+
+    def _terms(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the objective's terms, or say what the compiler lacks."""
+        try:
+            return self.objective(batch)  # type: ignore[no-any-return]
+        except RuntimeError as error:
+            if not (self.recipe.run.compile and isinstance(error, torch._dynamo.exc.TorchDynamoException)):
+                raise
+            raise DataError(
+                f"the training step could not be compiled: {str(error).splitlines()[0]}",
+                remedy="Install a C++ compiler (on a GPU Triton too), or train without: --set run.compile=false.",
+            ) from error
 
     def _exchange(self, module: nn.Module, *, now: bool) -> AbstractContextManager[None]:
         """Let processes average their gradients in the last micro-batch only."""

@@ -1,7 +1,9 @@
 """The step of the training loop: accumulation, the adversary's part in it, and what happens when it diverges."""
 
+import dataclasses
 import json
 import math
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -303,3 +305,30 @@ def test_a_run_does_not_fail_of_its_curves(tmp_path: Path, monkeypatch: pytest.M
     folder = train(Toy(), recipe(2), TrainRequest(out=tmp_path, device="cpu"), seen.append)
     assert folder.is_dir()
     assert any(p.message and "could not be drawn" in p.message for p in seen)
+
+
+def compiled(wanted: Recipe) -> Recipe:
+    return dataclasses.replace(wanted, run=dataclasses.replace(wanted.run, compile=True))
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+def test_a_compiled_run_trains_like_a_plain_one(tmp_path: Path) -> None:
+    plain, fused = Toy(), Toy()
+    expected = trained(plain, tmp_path / "plain")
+    found = trained(fused, tmp_path / "fused", compiled(recipe()))
+    assert torch._dynamo.utils.counters["frames"]["ok"] > 0
+    for one, other in zip(expected, found, strict=True):
+        assert other["loss"] == pytest.approx(one["loss"], rel=1e-4)
+    for name, tensor in plain.model.state_dict().items():
+        assert torch.allclose(fused.model.state_dict()[name], tensor, atol=1e-5)
+
+
+def test_a_machine_that_cannot_compile_is_told_how_to_train_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", (str(tmp_path / "no-compiler"),))
+    torch._dynamo.reset()
+    with pytest.raises(DataError, match="could not be compiled") as caught:
+        trained(Toy(), tmp_path / "run", compiled(recipe()))
+    assert "run.compile=false" in str(caught.value.remedy)
