@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alphabench.errors import DataError
-from alphabench.models.checkpoints import sha256_of
+from alphabench.files import sha256_of
 from alphabench.models.spec import ModelInfo
 from reference_models.weights import BUNDLED
 

@@ -12,6 +12,7 @@ from alphabench.data.folder import list_folder, manifest_of_folder
 from alphabench.data.manifest import Manifest, Sample, manifest_folder
 from alphabench.data.manifest_file import load_manifest, nearest
 from alphabench.errors import DataError, UsageError
+from alphabench.files import sha256_of
 from alphabench.runtime import cache_dir
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class DataSet:
             path = self.path(sample)
             if not path.is_file():
                 missing.append(sample.path)
-            elif _sha256(path) != sample.sha256:
+            elif sha256_of(path) != sample.sha256:
                 changed.append(sample.path)
         extra = sorted(present - {sample.path for sample in self.full.samples})
         return Verification(len(self.full.samples), tuple(missing), tuple(changed), tuple(extra))
@@ -242,8 +243,3 @@ def _root_of_known(manifest: Manifest, root: str | Path | None) -> Path:
     usual = [home / manifest.name for home in data_homes()]
     places = ([own] if manifest.root else []) + usual
     return next((place for place in places if place.is_dir()), places[-1])
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

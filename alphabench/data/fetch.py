@@ -4,7 +4,6 @@ A file counts only when its SHA-256 begins with the digits known for it; until t
 a download that breaks off leaves nothing that could be taken for the file.
 """
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from alphabench.errors import DataError
+from alphabench.files import sha256_of
 from alphabench.runtime import weights_dir
 
 
@@ -66,7 +66,7 @@ def fetch_weights(file: RemoteFile, *, progress: Any = False, download: Download
         )
     target = weights_dir() / file.filename
     by_hand = f"Download {file.url} by hand and place it at {target}"
-    if target.is_file() and _sha256(target).startswith(file.sha256_prefix):
+    if target.is_file() and sha256_of(target).startswith(file.sha256_prefix):
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def fetch_weights(file: RemoteFile, *, progress: Any = False, download: Download
                 _download(file, arrived, progress=progress)
             else:
                 download(file.url, arrived)
-            digest = _sha256(arrived)
+            digest = sha256_of(arrived)
             if not digest.startswith(file.sha256_prefix):
                 raise DataError(
                     f"{file.url} gave another file than {file.name!r}: its SHA-256 begins with "
@@ -107,8 +107,3 @@ def _download(file: RemoteFile, arrived: Path, *, progress: Any) -> None:
     finally:
         for answer in answers:
             answer.close()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

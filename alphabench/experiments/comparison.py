@@ -19,7 +19,7 @@ from alphabench.experiments.jobs import Job, Judging, Outcome, data_root, write_
 from alphabench.experiments.plan import Arm, Experiment
 from alphabench.experiments.report import Result, result_of, write_result
 from alphabench.experiments.running import Labour
-from alphabench.models.checkpoints import sha256_of
+from alphabench.files import sha256_of
 from alphabench.models.registry import load_model, model_spec
 from alphabench.models.spec import LoadRequest, ModelInfo
 from alphabench.results.durable import readable_refusals, write_durably

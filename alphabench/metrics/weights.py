@@ -6,7 +6,6 @@ used only when its SHA-256 begins with the digits known for it. A metric whose f
 """
 
 import functools
-import hashlib
 import importlib.util
 import pickle
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from alphabench import files
 from alphabench.errors import DataError, IncompleteError, UsageError
 from alphabench.runtime import weights_dir
 
@@ -232,8 +232,7 @@ def read_state(path: Path) -> "dict[str, torch.Tensor]":
 
 @functools.lru_cache(maxsize=64)
 def _digest(path: Path, size: int, modified: int) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return files.sha256_of(path)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ Importing this module imports no torch.
 
 import dataclasses
 import difflib
-import hashlib
 import json
 import math
 import types
@@ -25,12 +24,6 @@ HEADER_LIMIT = 100_000_000  # bytes; the limit that the safetensors format itsel
 LISTED = 5  # how many offending names a message shows
 
 Settings = TypeVar("Settings")
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of the file at `path` as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def refuse_pickles(folder: Path) -> None:

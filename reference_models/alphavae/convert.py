@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from alphabench.errors import DataError
-from alphabench.models.checkpoints import read_json, sha256_of
+from alphabench.files import sha256_of
+from alphabench.models.checkpoints import read_json
 from reference_models.alphavae.folder import load_network, save_network
 from reference_models.checkpoint_folder import CONFIG_FILE
 from reference_models.rgb_vae.folder import WEIGHTS_FILE

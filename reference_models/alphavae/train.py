@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from alphabench.errors import DataError, UsageError
+from alphabench.files import sha256_of
 from alphabench.image.codec import to_float
 from alphabench.image.types import Codes, Rgba
-from alphabench.models.checkpoints import read_toml_settings, sha256_of
+from alphabench.models.checkpoints import read_toml_settings
 from alphabench.models.spec import TrainRequest
 from reference_models.alphavae.config import AlphaRecipe
 from reference_models.alphavae.folder import base_folder, load_network, save_network

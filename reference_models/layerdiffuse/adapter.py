@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
+from alphabench.files import sha256_of
 from alphabench.image.compositing import clear_hidden
 from alphabench.image.types import Rgba
-from alphabench.models.checkpoints import sha256_of
 from alphabench.models.contract import ParentComparison
 from alphabench.models.spec import LoadRequest, ModelInfo
 from alphabench.runtime import resolve_device, resolve_dtype

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from alphabench.errors import DataError
-from alphabench.models.checkpoints import sha256_of
+from alphabench.files import sha256_of
 from reference_models.alphavae.folder import load_network
 from reference_models.layerdiffuse.config import LayerDiffuseConfig
 from reference_models.rgb_vae.folder import WEIGHTS_FILE

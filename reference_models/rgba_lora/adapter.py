@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from alphabench.errors import DataError, UsageError
+from alphabench.files import sha256_of
 from alphabench.image.types import Rgba
-from alphabench.models.checkpoints import sha256_of
 from alphabench.models.contract import Sampling
 from alphabench.models.spec import LoadRequest, ModelInfo
 from alphabench.runtime import resolve_device, resolve_dtype

@@ -11,9 +11,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from alphabench.errors import DataError
+from alphabench.files import sha256_of
 from alphabench.image.compositing import clear_hidden, composite
 from alphabench.image.types import Rgba
-from alphabench.models.checkpoints import read_json, sha256_of
+from alphabench.models.checkpoints import read_json
 from reference_models.alphavae.folder import load_network
 from reference_models.alphavae.model import AlphaVae
 from reference_models.alphavae.ranges import from_network, to_network

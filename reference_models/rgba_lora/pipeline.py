@@ -14,7 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from alphabench.errors import DataError
-from alphabench.models.checkpoints import read_json, refuse_pickles, sha256_of
+from alphabench.files import sha256_of
+from alphabench.models.checkpoints import read_json, refuse_pickles
 from reference_models.rgba_lora.captions import Entry
 from reference_models.rgba_lora.config import GeneratorRecipe
 from reference_models.rgba_lora.text import pooled_encoder, sequence_encoder, word_tokenizer
@@ -135,7 +136,7 @@ def new_components(recipe: GeneratorRecipe, entries: Sequence[Entry], latent_cha
         sequence=sequence_encoder(recipe.text, len(tokenizer)),
         pooled_tokenizer=tokenizer,
         sequence_tokenizer=tokenizer,
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0, use_dynamic_shifting=False),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=recipe.flow.shift, use_dynamic_shifting=False),
     )
 
 

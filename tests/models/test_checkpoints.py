@@ -9,13 +9,13 @@ import torch
 from safetensors.torch import save_file
 
 from alphabench.errors import DataError, UsageError
+from alphabench.files import sha256_of
 from alphabench.models.checkpoints import (
     read_json_config,
     read_state,
     read_toml_settings,
     refuse_pickles,
     settings_from,
-    sha256_of,
 )
 
 STATE = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.zeros(2)}

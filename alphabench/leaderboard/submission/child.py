@@ -72,13 +72,13 @@ def measure(task: Task) -> dict[str, Any]:
     """
     import torch
 
+    from alphabench.files import sha256_of
     from alphabench.leaderboard.submission.architecture import load_reconstructor, read_checkpoint, read_state
     from alphabench.leaderboard.submission.card import read_card
     from alphabench.leaderboard.submission.ground import Ground
     from alphabench.leaderboard.submission.predictions import as_model
     from alphabench.leaderboard.submission.regeneration import differences
     from alphabench.leaderboard.submission.tree import Held
-    from alphabench.models.checkpoints import sha256_of
     from alphabench.tasks.execution import execute
     from alphabench.tasks.job import Job
     from alphabench.tasks.judged import JudgedFolder, JudgedModel

@@ -11,13 +11,13 @@ from typing import Any
 
 from alphabench.data.naming import SLUG
 from alphabench.errors import DataError, IncompleteError, UsageError
+from alphabench.files import sha256_of
 from alphabench.leaderboard.submission.architecture import find_architecture
 from alphabench.leaderboard.submission.card import SCHEMA
 from alphabench.leaderboard.submission.findings import Finding, Refused, shown
 from alphabench.leaderboard.submission.ground import MADE_FOR, Ground
 from alphabench.leaderboard.submission.names import CARD, CONFIG, PREDICTIONS, RECORD_FILES
 from alphabench.leaderboard.submission.validation import validated
-from alphabench.models.checkpoints import sha256_of
 from alphabench.models.registry import list_models, resolve
 from alphabench.results import workfolder
 from alphabench.results.document import document_bytes, record_id, validate_document

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from alphabench.errors import DataError, UsageError
-from alphabench.models.checkpoints import sha256_of
+from alphabench.files import sha256_of
 from alphabench.models.contract import Generator, Sampling
 from alphabench.models.spec import LoadRequest, TrainRequest
 from reference_models.alphavae.convert import convert

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from alphabench.files import sha256_of
 from alphabench.image.compositing import premultiply, unpremultiply
 from alphabench.image.types import Rgba
-from alphabench.models.checkpoints import read_state, read_toml_settings, sha256_of
+from alphabench.models.checkpoints import read_state, read_toml_settings
 from alphabench.models.spec import LoadRequest, ModelInfo
 
 
