@@ -1,5 +1,6 @@
 """The recipe of the text-to-RGBA generator: which latents, which words, which network, which adapter."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -157,18 +158,24 @@ class FlowConfig:
     Attributes:
         times: how sigma is drawn: `uniform` among 1, 0.999 … 0.001 (as published), or `logit-normal`, which is
             spent on the middle.
+        shift: moves training and a new base's sampler to the noisy end, where the words decide the shape: sigma
+            becomes shift·sigma / (1 + (shift - 1)·sigma) (Esser et al. 2024, arXiv 2403.03206, equation 23); 1 moves
+            nothing.
         guidance: what a guidance-distilled network is told; unused by one that takes no guidance.
         channel_power: latent channels weigh in the loss like this power of the change in pixels that they cause; 0
             weighs all alike, as published.
     """
 
     times: Literal["uniform", "logit-normal"] = "uniform"
+    shift: float = 1.0
     guidance: float = 1.0
     channel_power: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.channel_power <= 1:
             raise ValueError(f"channel_power must lie between 0 and 1, not {self.channel_power}")
+        if not 0 < self.shift < math.inf:
+            raise ValueError(f"shift must be a positive number, not {self.shift}")
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,8 @@ def drawn_sigmas(config: FlowConfig, seed: int, *, first: int, count: int) -> Si
             levels.append(1 - int(rng.random() * TIMES) / TIMES)
         else:
             levels.append(float(expit(rng.standard_normal())))
-    return torch.tensor(levels)
+    sigmas = torch.tensor(levels)
+    return config.shift * sigmas / (1 + (config.shift - 1) * sigmas)
 
 
 def channel_weights(sensitivity: Float[Tensor, " latent"], power: float) -> Float[Tensor, " latent"]:

@@ -84,3 +84,19 @@ def test_frozen_text_encoders_stay_in_evaluation_mode_and_get_no_gradient(
     objective(batch)["loss"].backward()
     assert components.transformer.x_embedder.weight.grad is not None
     assert components.sequence.get_input_embeddings().weight.grad is None
+
+
+def test_shifted_times_are_those_of_the_scheduler_and_reach_pure_noise(components: Components) -> None:
+    plain = drawn_sigmas(FlowConfig(), 1, first=0, count=3000)
+    shifted = drawn_sigmas(FlowConfig(shift=3.0), 1, first=0, count=3000)
+    scheduler = type(components.scheduler)(shift=3.0, use_dynamic_shifting=False)
+    scheduler.set_timesteps(sigmas=plain.tolist())
+    torch.testing.assert_close(shifted, scheduler.sigmas[:-1])
+    assert float(shifted.max()) > 0.999
+    assert float((shifted > 0.9).double().mean()) == pytest.approx(0.25, abs=0.03)
+
+
+@pytest.mark.parametrize("shift", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_shift_that_is_no_positive_number_is_refused(shift: float) -> None:
+    with pytest.raises(ValueError, match="shift"):
+        FlowConfig(shift=shift)
