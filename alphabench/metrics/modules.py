@@ -6,7 +6,7 @@ samples count once.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -14,13 +14,14 @@ from torch import Tensor
 
 from alphabench.image.backgrounds import canonical_tensor
 from alphabench.image.types import Rgba
-from alphabench.metrics.alexnet import AlexFeatures, alexnet
+from alphabench.metrics.alexnet import alexnet
 from alphabench.metrics.alpha_errors import mad, mse, sad, sad_per_mpx
 from alphabench.metrics.closed_form import composite_psnr
 from alphabench.metrics.connectivity import conn_aim, conn_rhemann
+from alphabench.metrics.features import PerceptualNetwork
 from alphabench.metrics.gradient import grad_aim, grad_rhemann
 from alphabench.metrics.perceptual import composite_distance
-from alphabench.metrics.random_features import RandomFeatures, random_features
+from alphabench.metrics.random_features import random_features
 from alphabench.metrics.sample_means import Average, SampleMeans
 from alphabench.metrics.structural import composite_ssim
 
@@ -130,66 +131,57 @@ class CompositeSSIM(CompositeMetric):
         super().__init__("ssim_rgb", composite_ssim, backgrounds, categories, average=average, **kwargs)
 
 
-class CompositeLPIPS(CompositeMetric):
+class CompositeFeatureDistance(CompositeMetric):
+    """Mean distance of a network's features over solid backgrounds: what `CompositeLPIPS` and its like share.
+
+    Args:
+        network: whose features; default: the class's own.
+        backgrounds: as for `CompositeMetric`.
+        categories: as for `CompositeMetric`.
+        average: as for `CompositeMetric`.
+        kwargs: of `torchmetrics.Metric`.
+    """
+
+    higher_is_better = False
+    is_differentiable = True
+    metric: ClassVar[str]
+    default_network: ClassVar[Callable[[str], PerceptualNetwork]]
+
+    def __init__(
+        self,
+        network: PerceptualNetwork | None = None,
+        backgrounds: Float[Tensor, "background 3"] | None = None,
+        categories: Sequence[str] = ("all",),
+        *,
+        average: Average = "macro",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(self.metric, self._values, backgrounds, categories, average=average, **kwargs)
+        self.network = network
+
+    def _values(self, prediction: Rgba, reference: Rgba, backgrounds: Tensor) -> Tensor:
+        network = self.network or type(self).default_network(str(prediction.device))
+        return composite_distance(prediction, reference, backgrounds, network)
+
+
+class CompositeLPIPS(CompositeFeatureDistance):
     """Mean LPIPS (AlexNet, version 0.1) over solid backgrounds.
 
-    Args:
-        network: AlexNet with its heads; default: the checked files of this machine, at the first update.
-        backgrounds: as for `CompositeMetric`.
-        categories: as for `CompositeMetric`.
-        average: as for `CompositeMetric`.
-        kwargs: of `torchmetrics.Metric`.
+    The default network is the checked files of this machine, read at the first update.
     """
 
-    higher_is_better = False
-    is_differentiable = True
-
-    def __init__(
-        self,
-        network: AlexFeatures | None = None,
-        backgrounds: Float[Tensor, "background 3"] | None = None,
-        categories: Sequence[str] = ("all",),
-        *,
-        average: Average = "macro",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__("lpips", self._values, backgrounds, categories, average=average, **kwargs)
-        self.network = network
-
-    def _values(self, prediction: Rgba, reference: Rgba, backgrounds: Tensor) -> Tensor:
-        network = self.network or alexnet(str(prediction.device))
-        return composite_distance(prediction, reference, backgrounds, network)
+    metric = "lpips"
+    default_network = staticmethod(alexnet)
 
 
-class CompositeLPIPSRand(CompositeMetric):
+class CompositeLPIPSRand(CompositeFeatureDistance):
     """Mean distance over solid backgrounds in the seeded random features; it is not LPIPS.
 
-    Args:
-        network: a random network; default: the shipped one.
-        backgrounds: as for `CompositeMetric`.
-        categories: as for `CompositeMetric`.
-        average: as for `CompositeMetric`.
-        kwargs: of `torchmetrics.Metric`.
+    The default network is the shipped one.
     """
 
-    higher_is_better = False
-    is_differentiable = True
-
-    def __init__(
-        self,
-        network: RandomFeatures | None = None,
-        backgrounds: Float[Tensor, "background 3"] | None = None,
-        categories: Sequence[str] = ("all",),
-        *,
-        average: Average = "macro",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__("lpips_rand", self._values, backgrounds, categories, average=average, **kwargs)
-        self.network = network
-
-    def _values(self, prediction: Rgba, reference: Rgba, backgrounds: Tensor) -> Tensor:
-        network = self.network or random_features(str(prediction.device))
-        return composite_distance(prediction, reference, backgrounds, network)
+    metric = "lpips_rand"
+    default_network = staticmethod(random_features)
 
 
 class AlphaError(SampleMeans):
