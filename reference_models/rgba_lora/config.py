@@ -232,10 +232,12 @@ class GeneratorRecipe:
     """A whole recipe.
 
     Attributes:
-        mode: `base` trains the network and its text encoders on opaque composites from random weights; `lora` freezes
-            them and trains an adapter on RGBA latents; `full` trains all weights of the network on RGBA latents.
+        mode: `base` trains the network and its text encoders on opaque composites, from random weights or those of
+            `base`; `lora` freezes them and trains an adapter on RGBA latents; `full` trains all weights of the
+            network on RGBA latents.
         vae: bundled checkpoint, or folder, of the autoencoder whose latents are learned.
-        base: bundled pipeline, or folder of a FLUX pipeline in diffusers' layout; empty in mode `base`.
+        base: bundled pipeline, or folder of a FLUX pipeline in diffusers' layout; `network` and `text` mean nothing
+            beside it. Empty only in mode `base`, for random weights.
         posterior: `mode` takes the mean of the autoencoder's posterior, `sample` draws from it.
         trainer: the room, so that a recipe file says by itself what it trains.
     """
@@ -255,5 +257,5 @@ class GeneratorRecipe:
     trainer: Literal["rgba_lora"] = "rgba_lora"
 
     def __post_init__(self) -> None:
-        if (self.mode == "base") != (self.base == ""):
-            raise ValueError('base names the pipeline that "lora" and "full" start from, and is empty in "base"')
+        if self.mode != "base" and not self.base:
+            raise ValueError(f'base has to name the pipeline that "{self.mode}" starts from')

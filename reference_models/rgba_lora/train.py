@@ -70,7 +70,7 @@ class GeneratorTask:
         say(f"{len(entries):,} images with words")
         torch.manual_seed(recipe.run.seed)
         self.base_sha256 = ""
-        if recipe.mode == "base":
+        if not recipe.base:
             self.components = new_components(recipe, entries, self.codec.channels)
         else:
             folder = base_folder(recipe.base, config)
@@ -145,7 +145,7 @@ class GeneratorTask:
             base=recipe.base if recipe.mode == "lora" else "",
             base_sha256=self.base_sha256 if recipe.mode == "lora" else "",
         )
-        head = f'step = {step}\ndata_sha256 = "{self.pool.sha256()}"\n'
+        head = f'step = {step}\nbase_sha256 = "{self.base_sha256}"\ndata_sha256 = "{self.pool.sha256()}"\n'
         settings = head + settings_to_toml(recipe)
         if recipe.mode == "lora":
             save_adapter(folder, cast("lora.AdapterParameters", model), config, settings)

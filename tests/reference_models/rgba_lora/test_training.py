@@ -62,6 +62,18 @@ def test_base_then_adapter_then_images(base: str, recipes: Path, request_for: Ma
     assert 0 <= float(images.min()) <= float(images.max()) <= 1
 
 
+def test_a_base_is_trained_on_from_a_base(base: str, recipes: Path, request_for: Make, tmp_path: Path) -> None:
+    still = {"lr": 1e-12, "weight_decay": 0.0}
+    folder = run(recipes / "mini-base-finish.toml", request_for("still", base=base, optimizer=still), quiet)
+    moved = run(recipes / "mini-base-finish.toml", request_for("moved", base=base), quiet)
+    for part in ("transformer/diffusion_pytorch_model", "text_encoder/model", "text_encoder_2/model"):
+        before, same, other = (load_file(place / f"{part}.safetensors") for place in (tmp_path / base, folder, moved))
+        assert all(torch.equal(same[name], tensor) for name, tensor in before.items())
+        assert any(not torch.equal(other[name], tensor) for name, tensor in before.items())
+    weights = tmp_path / base / "transformer" / "diffusion_pytorch_model.safetensors"
+    assert f'base_sha256 = "{sha256_of(weights)}"' in (folder / "alphabench.toml").read_text(encoding="utf-8")
+
+
 def test_a_file_that_cannot_be_read_is_named_once_and_the_training_goes_on(
     recipes: Path, request_for: Make, captioned: Path
 ) -> None:
