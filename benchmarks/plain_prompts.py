@@ -8,6 +8,7 @@ image, its own among four of the other nineteen. The second counts the right one
 `--alike` the other four names are of things of the same colour, so that the colour alone does not tell.
 """
 
+import dataclasses
 from pathlib import Path
 
 import click
@@ -30,10 +31,10 @@ COLUMNS = 5
 CHOICES = 5
 
 
-def asked(*, alike: bool) -> tuple[list[list[str]], list[int]]:
-    """Return the order of the images as prompts to choose from, and the place of each image's own."""
+def asked(*, alike: bool) -> dict[str, list[str]]:
+    """Return the names to choose from for each prompt, its own among them."""
     rng = np.random.default_rng(20)
-    questions, own = [], []
+    questions = {}
     for prompt in PROMPTS:
         colour, _, thing = prompt.rpartition(" ")
         others = [other for other in PROMPTS if other != prompt]
@@ -43,9 +44,8 @@ def asked(*, alike: bool) -> tuple[list[list[str]], list[int]]:
             others = [other for other in others if other.split()[0] not in COLOURS]
         names = [*rng.choice(others, CHOICES - 1, replace=False).tolist(), prompt]
         rng.shuffle(names)
-        questions.append(names)
-        own.append(names.index(prompt))
-    return questions, own
+        questions[prompt] = names
+    return questions
 
 
 def count_right(guesses: str) -> None:
@@ -76,8 +76,6 @@ def main(out: Path, checkpoint: Path | None, seed: int, guidance: float | None, 
     if guesses:
         count_right(guesses)
         return
-    import dataclasses
-
     order = shown()
     model = load_generator("rgba-lora", LoadRequest(checkpoint))
     sampling = model.defaults if guidance is None else dataclasses.replace(model.defaults, guidance=guidance)
@@ -92,9 +90,8 @@ def main(out: Path, checkpoint: Path | None, seed: int, guidance: float | None, 
     ]
     out.mkdir(parents=True, exist_ok=True)
     (out / "sheet.png").write_bytes(contact_sheet("Which name fits?", "", [""] * COLUMNS, rows))
-    questions, _ = asked(alike=alike)
-    named = dict(zip(PROMPTS, questions, strict=True))
-    lines = [f"{number}. {', '.join(named[prompt])}" for number, prompt in enumerate(order, start=1)]
+    questions = asked(alike=alike)
+    lines = [f"{number}. {', '.join(questions[prompt])}" for number, prompt in enumerate(order, start=1)]
     (out / "questions.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{out / 'sheet.png'} and {out / 'questions.md'}")
 
