@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from alphabench.experiments.judging_generators import images_of
 from alphabench.image.codec import read_rgba
 from alphabench.models.checkpoints import read_toml_settings
 from alphabench.models.registry import load_generator
 from alphabench.models.spec import LoadRequest
-from alphabench.tasks.generation_plan import image_seed
 from reference_models.rgba_lora import TRAINER
 from reference_models.rgba_lora.agreement import CaptionMatcher, nearest_captions, trained_matcher
 from reference_models.rgba_lora.captions import Entry, read_entries
@@ -32,7 +32,6 @@ from reference_models.rgba_lora.samples import fitted
 from reference_models.training.sources import data_root
 
 THINGS = ("heart", "star", "apple", "car", "balloon", "fish", "cat", "house", "umbrella", "book", "key", "tree")
-BATCH = 16
 
 
 def report(
@@ -73,20 +72,13 @@ def main(checkpoint: Path | None, count: int, steps: int, seed: int) -> None:
         [*trained, *read_entries(dataclasses.replace(words, split="val"), root)], words, steps=steps
     )
     model = load_generator("rgba-lora", LoadRequest(checkpoint))
-
-    def made(prompts: Sequence[str]) -> Tensor:
-        seeds = [image_seed(seed, prompt, 0) for prompt in prompts]
-        batches = [slice(first, first + BATCH) for first in range(0, len(prompts), BATCH)]
-        images = [model.decode(model.sample(prompts[b], seeds[b], model.defaults)) for b in batches]
-        return torch.cat(images)
-
     print("| images | n | nearest caption is their own | among the nearest 3 | chance |")
     print("|---|---|---|---|---|")
     known = spaced(trained, count)
     names = [entry.name for entry in known]
     real = torch.cat([fitted(read_rgba(entry.path, allow_opaque=True).numpy(), words.size) for entry in known])
     report("real images of known names", matcher, real, names, [names] * count)
-    report("generated from known names", matcher, made(names), names, [names] * count)
+    report("generated from known names", matcher, images_of(model, names, seed=seed), names, [names] * count)
     said = {word for entry in trained for word in (entry.name.lower(), *entry.keywords)}
     pairs = [(colour, thing) for thing in THINGS for colour in HUES if f"{colour} {thing}" not in said]
     prompts = [f"{colour} {thing}" for colour, thing in pairs]
@@ -94,7 +86,7 @@ def main(checkpoint: Path | None, count: int, steps: int, seed: int) -> None:
         list(dict.fromkeys([f"{c} {thing}" for c in HUES] + [f"{colour} {t}" for t in THINGS]))
         for colour, thing in pairs
     ]
-    images = made(prompts)
+    images = images_of(model, prompts, seed=seed)
     report("generated from new pairs", matcher, images, prompts, choices)
     report(
         "… their colour, of the same thing", matcher, images, prompts, [[f"{c} {t}" for c in HUES] for _, t in pairs]

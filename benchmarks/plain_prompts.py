@@ -14,10 +14,10 @@ from pathlib import Path
 import click
 import numpy as np
 
+from alphabench.experiments.judging_generators import images_of
 from alphabench.image.contact_sheet import SheetRow, contact_sheet, on_checkerboard
 from alphabench.models.registry import load_generator
 from alphabench.models.spec import LoadRequest
-from alphabench.tasks.generation_plan import image_seed
 
 PROMPTS = (
     "red heart", "blue star", "fire", "green apple", "white cloud", "yellow car", "pizza", "cat", "tree", "sun",
@@ -79,7 +79,7 @@ def main(out: Path, checkpoint: Path | None, seed: int, guidance: float | None, 
     order = shown()
     model = load_generator("rgba-lora", LoadRequest(checkpoint))
     sampling = model.defaults if guidance is None else dataclasses.replace(model.defaults, guidance=guidance)
-    images = model.decode(model.sample(order, [image_seed(seed, prompt, 0) for prompt in order], sampling))
+    images = images_of(model, order, seed=seed, sampling=sampling)
     rows = [
         SheetRow(
             "",

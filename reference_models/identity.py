@@ -13,7 +13,7 @@ from reference_models.weights import BUNDLED
 
 def model_info(
     folder: Path,
-    weights: Path,
+    weights: Mapping[str, Path],
     *,
     architecture: str,
     config: Mapping[str, Any],
@@ -25,7 +25,7 @@ def model_info(
 
     Args:
         folder: the checkpoint folder.
-        weights: its safetensors file.
+        weights: its safetensors files by role; `model` where there is one only.
         architecture: slug of the class that runs it.
         config: its resolved configuration.
         parameters: number of parameters.
@@ -41,7 +41,7 @@ def model_info(
         kind="checkpoint",
         architecture=architecture,
         config=dict(config),
-        checkpoints=(("model", sha256_of(weights), weights.stat().st_size),),
+        checkpoints=tuple((role, sha256_of(path), path.stat().st_size) for role, path in weights.items()),
         parameters=parameters,
         trained_on=training_sets(folder / "alphabench.toml"),
         latent_numbers_per_pixel=latent_numbers_per_pixel,

@@ -24,7 +24,7 @@ from alphabench.metrics.catalog import CATALOG
 from alphabench.metrics.perceptual import composite_features
 from alphabench.metrics.random_features import random_features
 from alphabench.metrics.set_distance import frechet_distance, kernel_distance
-from alphabench.models.contract import Generator
+from alphabench.models.contract import Generator, Sampling
 from alphabench.tasks.generation_plan import image_seed
 
 BATCH = 16
@@ -54,7 +54,7 @@ def judge_generator(
     model.check(model.defaults)
     height, width = model.defaults.height, model.defaults.width
     real = torch.cat([resize_premultiplied(_read(path), height, width) for _, path in named])
-    made = _made(model, [words for words, _ in named])
+    made = images_of(model, [words for words, _ in named])
     features, references = _features(made), _features(real)
     values = {NEAREST: _hits(features, references)}
     values |= {name: CATALOG[name].resolve()(made) for name in GENERATED_MEASURES if name != NEAREST}
@@ -92,12 +92,22 @@ def captioned(judged: JudgedSet, data_root: Path) -> list[tuple[str, Path]]:
     return spaced(list(named.items()), judged.images)
 
 
-def _made(model: Generator, words: Sequence[str]) -> Rgba:
-    """Return an image for each words, as a user would receive it."""
-    made = []
+def images_of(model: Generator, words: Sequence[str], *, seed: int = 0, sampling: Sampling | None = None) -> Rgba:
+    """Return an image for each words, `(image, 4, height, width)`, as a user would receive it: in 8 bits.
+
+    Args:
+        model: draws them.
+        words: of each image; its seed depends on them alone.
+        seed: of all of them together.
+        sampling: how they are drawn; None for the model's defaults.
+
+    Raises:
+        DataError: an image is not finite.
+    """
+    made, sampling = [], sampling or model.defaults
     for first in range(0, len(words), BATCH):
         asked = words[first : first + BATCH]
-        images = model.decode(model.sample(asked, [image_seed(0, prompt, 0) for prompt in asked], model.defaults)).cpu()
+        images = model.decode(model.sample(asked, [image_seed(seed, prompt, 0) for prompt in asked], sampling)).cpu()
         if not bool(torch.isfinite(images).all()):
             raise DataError("the model's images are not finite", remedy="Train with a lower learning rate.")
         made.append(to_float(quantise(images)))

@@ -106,7 +106,7 @@ def load(request: LoadRequest) -> AlphaVaeReconstructor:
     vae = AlphaVae(network, colour)
     info = model_info(
         folder,
-        folder / WEIGHTS_FILE,
+        {"model": folder / WEIGHTS_FILE},
         architecture="alphavae",
         config=_config_of(network),
         parameters=sum(parameter.numel() for parameter in network.parameters()),

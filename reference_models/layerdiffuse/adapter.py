@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 
-from alphabench.files import sha256_of
 from alphabench.image.compositing import clear_hidden
 from alphabench.image.types import Rgba
 from alphabench.models.contract import ParentComparison
@@ -86,22 +85,18 @@ def load(request: LoadRequest) -> LayerDiffuseReconstructor:
 def info_of(checkpoint: Checkpoint, folder: Path) -> ModelInfo:
     """Return the facts of a checkpoint: three files take part, and so do the training sets of the base."""
     model = checkpoint.model
-    info = model_info(
-        folder,
-        checkpoint.decoder,
-        architecture="layerdiffuse",
-        config=dataclasses.asdict(model.config),
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        latent_numbers_per_pixel=model.base.latent_channels / model.base.factor**2,
-    )
     files = {
         "transparent_encoder": checkpoint.encoder,
         "transparent_decoder": checkpoint.decoder,
         "base": base_weights(checkpoint.base),
     }
-    sets = (*info.trained_on, *training_sets(checkpoint.base / "alphabench.toml"))
-    return dataclasses.replace(
-        info,
-        checkpoints=tuple((role, sha256_of(path), path.stat().st_size) for role, path in files.items()),
-        trained_on=tuple(dict.fromkeys(sets)),
+    info = model_info(
+        folder,
+        files,
+        architecture="layerdiffuse",
+        config=dataclasses.asdict(model.config),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        latent_numbers_per_pixel=model.base.latent_channels / model.base.factor**2,
     )
+    sets = (*info.trained_on, *training_sets(checkpoint.base / "alphabench.toml"))
+    return dataclasses.replace(info, trained_on=tuple(dict.fromkeys(sets)))

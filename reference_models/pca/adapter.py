@@ -75,7 +75,7 @@ def load(request: LoadRequest) -> PcaReconstructor:
     transform.load_state_dict(read_state(folder / WEIGHTS_FILE, shapes), strict=True)
     info = model_info(
         folder,
-        folder / WEIGHTS_FILE,
+        {"model": folder / WEIGHTS_FILE},
         architecture="pca",
         config={"network": CLASS_NAME} | dataclasses.asdict(config),
         parameters=sum(tensor.numel() for tensor in transform.state_dict().values()),

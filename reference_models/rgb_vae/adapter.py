@@ -64,7 +64,7 @@ def load_twice(request: LoadRequest) -> TwiceReconstructor:
     vae = load_folder(folder, channels=3)
     info = model_info(
         folder,
-        folder / WEIGHTS_FILE,
+        {"model": folder / WEIGHTS_FILE},
         architecture="rgb-vae-twice",
         config={"network": "PatchVae"} | dataclasses.asdict(vae.config),
         parameters=sum(parameter.numel() for parameter in vae.parameters()),

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from alphabench.errors import DataError, UsageError
-from alphabench.files import sha256_of
 from alphabench.image.types import Rgba
 from alphabench.models.contract import Sampling
 from alphabench.models.spec import LoadRequest, ModelInfo
@@ -90,12 +89,10 @@ def load(request: LoadRequest) -> RgbaLoraGenerator:
         config |= {"rank": checkpoint.adapter.rank, "adapted_layers": len(checkpoint.adapter.modules)}
     info = model_info(
         folder,
-        next(iter(checkpoint.files.values())),
+        checkpoint.files,
         architecture="rgba-lora",
         config=config,
         parameters=parameters_of(checkpoint),
         latent_numbers_per_pixel=None,
     )
-    files = tuple((role, sha256_of(path), path.stat().st_size) for role, path in checkpoint.files.items())
-    info = dataclasses.replace(info, checkpoints=files)
     return RgbaLoraGenerator(checkpoint, info, device)
