@@ -4,12 +4,14 @@
 
 A small text-image encoder is trained on the captions of the recipe's table, turned hues included
 (`reference_models/rgba_lora/agreement.py`); for each image it orders a list of captions. Known: names of training
-images, among as many others. New: a colour and a thing that no caption has together, among the thing in every
-colour and the colour on every thing. The first row, real images held against their own names, says how good the
-judge is. Intervals of 95 % by bootstrap over images.
+images, among as many others. New: a colour and a thing that stand together in no name, keyword or caption, among the
+thing in every colour and the colour on every thing; apart, those that no stage of the training was shown, and those
+that it made itself by turning hues. The first row, real images that the judge was trained on, held against their own
+names, bounds what it can tell. Intervals of 95 % by bootstrap over images.
 """
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from torch import Tensor
 from alphabench.experiments.judging_generators import images_of
 from alphabench.image.codec import read_rgba
 from alphabench.models.checkpoints import read_toml_settings
+from alphabench.models.contract import Generator
 from alphabench.models.registry import load_generator
 from alphabench.models.spec import LoadRequest
 from reference_models.rgba_lora import TRAINER
@@ -28,9 +31,10 @@ from reference_models.rgba_lora.agreement import CaptionMatcher, nearest_caption
 from reference_models.rgba_lora.captions import Entry, read_entries
 from reference_models.rgba_lora.colours import HUES
 from reference_models.rgba_lora.config import GeneratorRecipe
-from reference_models.rgba_lora.samples import fitted
+from reference_models.rgba_lora.samples import SamplePool, fitted
 from reference_models.training.sources import data_root
 
+STAGES = ("mini-base", "mini-base-finish", "mini")
 THINGS = ("heart", "star", "apple", "car", "balloon", "fish", "cat", "house", "umbrella", "book", "key", "tree")
 
 
@@ -49,6 +53,46 @@ def report(
         f"| {label} | {len(ranks)} | {(ranks == 0).mean():.2f} [{low:.2f}, {high:.2f}] "
         f"| {(ranks < 3).mean():.2f} | {chance:.3f} |"
     )
+
+
+def report_pairs(
+    label: str, matcher: CaptionMatcher, model: Generator, pairs: Sequence[tuple[str, str]], seed: int
+) -> None:
+    """Print how often images of colours and things are told right: as a whole, their colour, and their thing."""
+    if not pairs:
+        print(f"| generated from {label} | 0 | | | |")
+        return
+    prompts = [f"{colour} {thing}" for colour, thing in pairs]
+    colours = [[f"{colour} {thing}" for colour in HUES] for _, thing in pairs]
+    things = [[f"{colour} {thing}" for thing in THINGS] for colour, _ in pairs]
+    both = [list(dict.fromkeys(first + second)) for first, second in zip(colours, things, strict=True)]
+    images = images_of(model, prompts, seed=seed)
+    report(f"generated from {label}", matcher, images, prompts, both)
+    report("… their colour, of the same thing", matcher, images, prompts, colours)
+    report("… their thing, in the same colour", matcher, images, prompts, things)
+
+
+def words_of(entry: Entry) -> set[str]:
+    """Return every word that can be said of an image."""
+    return set(re.findall(r"[a-z]+", " ".join((entry.name, entry.caption, *entry.keywords)).lower()))
+
+
+def said_pairs(entries: Sequence[Entry]) -> set[tuple[str, str]]:
+    """Return the colours and things that stand together in what is said of one image."""
+    return {(colour, thing) for words in map(words_of, entries) for colour in HUES for thing in THINGS
+            if {colour, thing} <= words}  # fmt: skip
+
+
+def shown_pairs(entries: Sequence[Entry]) -> set[tuple[str, str]]:
+    """Return the colours and things that a stage of the training shows together, hues turned or as they are."""
+    pairs = set()
+    for stage in STAGES:
+        recipe = read_toml_settings(TRAINER.configs / f"{stage}.toml", GeneratorRecipe)
+        pool = SamplePool(entries, recipe.data, lambda image, _: image[..., :1, :1], recipe.run.seed)
+        for index, entry in enumerate(entries):
+            if things := words_of(entry).intersection(THINGS):
+                pairs |= {(colour, thing) for colour in pool.colours(index) for thing in things}
+    return pairs
 
 
 def spaced(entries: Sequence[Entry], count: int) -> list[Entry]:
@@ -77,23 +121,14 @@ def main(checkpoint: Path | None, count: int, steps: int, seed: int) -> None:
     known = spaced(trained, count)
     names = [entry.name for entry in known]
     real = torch.cat([fitted(read_rgba(entry.path, allow_opaque=True).numpy(), words.size) for entry in known])
-    report("real images of known names", matcher, real, names, [names] * count)
+    report("real images that the judge knows", matcher, real, names, [names] * count)
     report("generated from known names", matcher, images_of(model, names, seed=seed), names, [names] * count)
-    said = {word for entry in trained for word in (entry.name.lower(), *entry.keywords)}
-    pairs = [(colour, thing) for thing in THINGS for colour in HUES if f"{colour} {thing}" not in said]
-    prompts = [f"{colour} {thing}" for colour, thing in pairs]
-    choices = [
-        list(dict.fromkeys([f"{c} {thing}" for c in HUES] + [f"{colour} {t}" for t in THINGS]))
-        for colour, thing in pairs
-    ]
-    images = images_of(model, prompts, seed=seed)
-    report("generated from new pairs", matcher, images, prompts, choices)
-    report(
-        "… their colour, of the same thing", matcher, images, prompts, [[f"{c} {t}" for c in HUES] for _, t in pairs]
-    )
-    report(
-        "… their thing, in the same colour", matcher, images, prompts, [[f"{c} {t}" for t in THINGS] for c, _ in pairs]
-    )
+    told, made = said_pairs(trained), shown_pairs(trained)
+    every = [(colour, thing) for thing in THINGS for colour in HUES]
+    unseen = [pair for pair in every if pair not in told | made]
+    turned = [pair for pair in every if pair in made - told]
+    for label, pairs in (("pairs never shown", unseen), ("pairs shown by turned hues only", turned)):
+        report_pairs(label, matcher, model, pairs, seed)
 
 
 if __name__ == "__main__":

@@ -59,13 +59,13 @@ def main(model: str, checkpoint: Path | None, images: int, batch_size: int, roun
                 model=model,
                 checkpoint=checkpoint,
                 seed=seed,
-                limit=images,
+                limit=len(planned),
                 batch_size=batch_size,
                 out=Path(folder) / "run",
             )
             generate_set(request, lambda *_: None)
-    loop, command = (images / statistics.median(seconds) for seconds in (bare, whole))
-    print(f"{torch.get_num_threads()} threads, {images} images in batches of {batch_size}, {generator.defaults}")
+    loop, command = (len(planned) / statistics.median(seconds) for seconds in (bare, whole))
+    print(f"{torch.get_num_threads()} threads, {len(planned)} images in batches of {batch_size}, {generator.defaults}")
     print(f"bare sampling loop  {loop:6.2f} images/s")
     print(f"whole command       {command:6.2f} images/s, {command / loop:.3f} of the loop, loading included")
     print(f"{len(prompts)} prompts take about {len(prompts) / command:.0f} s")

@@ -9,6 +9,7 @@ image, its own among four of the other nineteen. The second counts the right one
 """
 
 import dataclasses
+import re
 from pathlib import Path
 
 import click
@@ -27,6 +28,7 @@ PROMPTS = (
 
 ALIKE = ("heart", "star", "apple", "car", "umbrella", "balloon", "flower", "cloud", "book", "fish", "key", "hat")
 COLOURS = ("red", "blue", "green", "white", "yellow", "purple", "orange")
+GUESS = re.compile(r"(\d+)[.):]?\s+([^,;\d]+)")
 COLUMNS = 5
 CHOICES = 5
 
@@ -50,7 +52,7 @@ def asked(*, alike: bool) -> dict[str, list[str]]:
 
 def count_right(guesses: str) -> None:
     """Print how many of `1 name, 2 name, …` are right, and which are not."""
-    given = dict(guess.strip().split(" ", 1) for guess in guesses.split(",") if guess.strip())
+    given = dict(GUESS.findall(guesses))
     order = shown()
     wrong = {number: given.get(str(number), "nothing") for number in range(1, len(order) + 1)}
     wrong = {number: name for number, name in wrong.items() if name.strip() != order[number - 1]}

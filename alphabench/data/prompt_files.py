@@ -35,6 +35,8 @@ _HEADING = re.compile(r"\[(.*)\]")
 _BOM = b"\xef\xbb\xbf"
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, half characters, separators of lines
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # make text look like another
+_INVISIBLE = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})  # nothing is drawn for them alone
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,11 @@ def resolve_prompts(name: str | Path) -> PromptSet:
                 remedy=f"Write ./{text} for the file of this folder, or {slug}@{VERSION} for the shipped set.",
             )
         return read_prompts(path)
-    return read_prompts(Path(text).expanduser())
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"there is no prompt file {text!r}: {error}", remedy="Write the whole path.") from error
+    return read_prompts(path)
 
 
 def read_prompts(path: Path) -> PromptSet:
@@ -291,8 +297,10 @@ def _check_text(path: Path, line: _Line) -> None:
             f"the prompt has {len(line.text):,} characters, more than {MAX_LENGTH:,}",
             "Shorten it: text encoders read far less.",
         )
+    if all(unicodedata.category(letter) in _INVISIBLE for letter in line.text):
+        raise _fault(path, line.number, "the prompt has no visible character", "Write words, or remove the line.")
     for place, letter in enumerate(line.text):
-        if unicodedata.category(letter) in _UNPRINTABLE:
+        if letter in _REORDERING or unicodedata.category(letter) in _UNPRINTABLE:
             raise _fault(
                 path,
                 line.number,

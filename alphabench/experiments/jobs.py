@@ -18,6 +18,7 @@ from alphabench.experiments.documents import Document, without
 from alphabench.experiments.judging import Row
 from alphabench.experiments.plan import Arm, Experiment, JudgedSet
 from alphabench.models.recipe_file import merged, read_recipe
+from alphabench.models.registry import resolve
 from alphabench.results.durable import write_durably
 from alphabench.tasks.training import recipe
 
@@ -59,16 +60,19 @@ class Job:
         trainer: the room, for instance `alphavae`.
         recipe: the whole recipe, seed and steps included.
         judging: what the model is judged on.
+        inputs: digests of the models that the recipe builds on, where its trainer tells them.
     """
 
     trainer: str
     recipe: Document
     judging: Judging
+    inputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def address(self) -> str:
-        """Return the sixteen hexadecimal digits that name the job's folder: a hash of trainer and recipe."""
-        return _digest({"trainer": self.trainer, "recipe": self.recipe})[:16]
+        """Return the sixteen hexadecimal digits that name the job's folder: a hash of trainer, recipe and inputs."""
+        told = {"inputs": dict(self.inputs)} if self.inputs else {}
+        return _digest({"trainer": self.trainer, "recipe": self.recipe} | told)[:16]
 
     def folder(self, root: Path) -> Path:
         """Return the job's folder under the output `root`."""
@@ -100,7 +104,8 @@ class Job:
         values = json.loads(data)
         judging = values["judging"]
         sets = tuple(JudgedSet(**judged) for judged in judging["sets"])
-        return cls(values["trainer"], values["recipe"], Judging(judging["model"], sets, judging["photographs"]))
+        judged = Judging(judging["model"], sets, judging["photographs"])
+        return cls(values["trainer"], values["recipe"], judged, values["inputs"])
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,9 @@ def job_of(experiment: Experiment, arm: Arm, seed: int, scale: str, *, steps: in
     total = document["run"].get("steps")
     # One look at the end is enough, and a job is too short for resume points: each writes all moments.
     document = merged(document, {"run": {"validate_every": total, "checkpoint_every": total}})
-    return Job(trainer.name, document, Judging(experiment.model, experiment.judged, experiment.photographs))
+    inputs = {} if trainer.inputs is None else resolve(trainer.inputs)(path, document)
+    judging = Judging(experiment.model, experiment.judged, experiment.photographs)
+    return Job(trainer.name, document, judging, inputs)
 
 
 def data_root(document: Mapping[str, Any]) -> Path:

@@ -118,6 +118,22 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the texts that the header of a safetensors file carries beside the tensors, by key.
+
+    Raises:
+        DataError: as `read_shapes`.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    read_shapes(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, str(error)) from error
+
+
 def _unreadable(path: Path, why: str) -> DataError:
     return DataError(
         f"{path} is truncated or not a safetensors file: {why}",

@@ -58,7 +58,7 @@ class Generator(Protocol):
     """A model that makes RGBA images from words, in two halves, so that decoding can overlap the next sampling.
 
     What an image shows depends on its prompt, its seed and the sampling alone: not on the images that it
-    shares a batch with, nor on how many processes there are.
+    shares a batch with, nor on how many processes there are, beyond the rounding of sums.
     """
 
     @property

@@ -87,12 +87,16 @@ class TrainerSpec:
         run: `module:function`, called with `(config: Path, request: TrainRequest, report)`.
         configs: folder of the bundled recipes (`*.toml`).
         experiments: folder of the experiments on these recipes (`*.toml`); None where there are none.
+        inputs: `module:function`, called with `(recipe: Path, document)`; gives digests of the models that a recipe
+            builds on, so that no experiment takes the result over one for that over another. None where nothing is
+            told.
     """
 
     name: str
     run: str
     configs: Path
     experiments: Path | None = None
+    inputs: str | None = None
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ def score_images(request: ImagesRequest, report: Report) -> Outcome:
 def _sampling(request: GenerationRequest, defaults: Sampling) -> Sampling:
     """Return the model's own sampling with what the user asked for instead."""
     if request.guidance is not None and not math.isfinite(request.guidance):
-        raise UsageError(f"a guidance of {request.guidance} is no number", remedy="Use 0 or more.")
+        raise UsageError(f"a guidance of {request.guidance} is no number", remedy="Use 1 or more.")
     height, width = (defaults.height, defaults.width) if request.size is None else parse_size(request.size)
     return Sampling(
         height=height,

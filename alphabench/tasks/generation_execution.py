@@ -104,7 +104,7 @@ def _work(job: GenerationJob, store: RunStore, scorer: ImageScorer, place: World
         report(store.done, len(job.images), "")
 
     # The switch of TF32 belongs to the process: set once for all threads, no scoring can change a sampling.
-    with exact_matmul(), ThreadPoolExecutor(1) as finisher, ThreadPoolExecutor(WRITERS) as writers:
+    with exact_matmul(), ThreadPoolExecutor(WRITERS) as writers, ThreadPoolExecutor(1) as finisher:
         running: tuple[int, Future[None]] | None = None
         for indices in store.todo(place.rank, place.size):
             chosen = [job.images[index] for index in indices]

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alphabench.data.prompts import Prompt
+from alphabench.errors import UsageError
 
 SCHEME = "alphabench.generation/1"
+MOST = 1_000_000
+"""Images of one run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,15 @@ def planned_images(prompts: Sequence[Prompt], *, seed: int, per_prompt: int) -> 
     """Return the images that are to be made, in the order of the prompts.
 
     With one image a prompt, its id is the prompt's; with several, `-0`, `-1`, … is added.
+
+    Raises:
+        UsageError: they are more than a run can hold.
     """
+    if len(prompts) * per_prompt > MOST:
+        raise UsageError(
+            f"{len(prompts):,} prompts with {per_prompt:,} images each are more than {MOST:,} images",
+            remedy="Ask for fewer of each, or split the prompts into several runs.",
+        )
     return [
         PlannedImage(
             id=prompt.id if per_prompt == 1 else f"{prompt.id}-{number}",

@@ -61,12 +61,12 @@ class AutoencoderConfig:
 
 
 def base_folder(name: str, recipe: Path) -> Path:
-    """Return the folder of a recipe's base model.
+    """Return the folder of a model that a recipe, or a checkpoint's config.json, builds on.
 
     Args:
-        name: a bundled RGB VAE, an absolute path, or a path inside `$ALPHABENCH_BASE_MODELS`, inside the
-            recipe's folder or inside the working folder, looked for in this order.
-        recipe: the recipe's TOML file.
+        name: a bundled model, an absolute path, or a path inside `$ALPHABENCH_BASE_MODELS`, inside the folder of
+            `recipe` or inside the working folder, looked for in this order.
+        recipe: the file that names it.
 
     Raises:
         UsageError: there is no such folder at any of these places.
@@ -80,10 +80,23 @@ def base_folder(name: str, recipe: Path) -> Path:
         if place.is_dir():
             return place
     raise UsageError(
-        f"the base model {name!r} of {recipe} is not there; looked for {', '.join(map(str, dict.fromkeys(places)))}",
+        f"the model {name!r} of {recipe} is not there; looked for {', '.join(map(str, dict.fromkeys(places)))}",
         remedy=f"Set {BASES_VARIABLE} to the folder that holds {name!r}, "
-        "or give the VAE's folder by --set model.base=PATH.",
+        "or, in a training, name the folder itself: --set model.base=PATH or --set base=PATH, as the recipe has it.",
     )
+
+
+def portable_name(name: str, recipe: Path, checkpoint: Path) -> str:
+    """Return what `base_folder` finds a recipe's base by from inside a checkpoint folder, wherever both are moved.
+
+    A bundled base, an absolute path and one inside `$ALPHABENCH_BASE_MODELS` keep their names; any other is named by
+    its way from the checkpoint.
+    """
+    place = base_folder(name, recipe)
+    given = os.environ.get(BASES_VARIABLE)
+    if Path(name).is_absolute() or place == BUNDLED / name or (given and place == Path(given).expanduser() / name):
+        return name
+    return Path(os.path.relpath(place.resolve(), checkpoint.resolve())).as_posix()
 
 
 def load_network(folder: Path, *, channels: int) -> nn.Module:

@@ -21,4 +21,5 @@ TRAINER = TrainerSpec(
     run="reference_models.rgba_lora.train:run",
     configs=_ROOM / "configs",
     experiments=_ROOM / "experiments",
+    inputs="reference_models.rgba_lora.inputs:model_digests",
 )

@@ -19,6 +19,7 @@ from reference_models.rgba_lora.sampler import drawn
 from reference_models.weights import BUNDLED
 
 MINI = BUNDLED / "rgba_lora-mini"
+NAME = "rgba-lora-mini"
 LARGEST = 4096
 MOST_STEPS = 1000
 
@@ -26,7 +27,8 @@ MOST_STEPS = 1000
 class RgbaLoraGenerator:
     """Samples latents by a FLUX transformer and decodes them by the RGBA autoencoder.
 
-    The guidance of the mini model is classifier-free: 1 means none, the words alone.
+    The guidance of the mini model is classifier-free: 1 means none, the words alone, and less means nothing.
+    An image drawn alone and in a batch may differ by one 8-bit level here and there: sums of a batch round otherwise.
 
     Attributes:
         info: who the model is.
@@ -52,8 +54,12 @@ class RgbaLoraGenerator:
                 )
         if not 1 <= sampling.steps <= MOST_STEPS:
             raise UsageError(f"{sampling.steps} steps are out of range", remedy=f"Use 1 to {MOST_STEPS} steps.")
-        if not (math.isfinite(sampling.guidance) and sampling.guidance >= 0):
-            raise UsageError(f"a guidance of {sampling.guidance} is out of range", remedy="Use a number from 0 up.")
+        least = 0 if self.checkpoint.components.guided else 1
+        if not (math.isfinite(sampling.guidance) and sampling.guidance >= least):
+            raise UsageError(
+                f"a guidance of {sampling.guidance} is out of range for {self.info.name}",
+                remedy=f"Use a number from {least} up{'' if least == 0 else ': 1 means none, the words alone'}.",
+            )
 
     def sample(self, prompts: Sequence[str], seeds: Sequence[int], sampling: Sampling) -> Tensor:
         """Return normalised latents, `(batch, latent, rows, columns)`; see `Generator`.
@@ -94,5 +100,6 @@ def load(request: LoadRequest) -> RgbaLoraGenerator:
         config=config,
         parameters=parameters_of(checkpoint),
         latent_numbers_per_pixel=None,
+        name=NAME if folder == MINI else None,
     )
     return RgbaLoraGenerator(checkpoint, info, device)

@@ -238,6 +238,10 @@ class GeneratorRecipe:
         vae: bundled checkpoint, or folder, of the autoencoder whose latents are learned.
         base: bundled pipeline, or folder of a FLUX pipeline in diffusers' layout; `network` and `text` mean nothing
             beside it. Empty only in mode `base`, for random weights.
+        base_dtype: of the frozen networks beside an adapter, which itself is float32; `bfloat16` needs half of the
+            memory, and a run of precision `bf16`.
+        gradient_checkpointing: keep no activations inside the transformer's blocks but compute them twice: less
+            memory, a third more time.
         posterior: `mode` takes the mean of the autoencoder's posterior, `sample` draws from it.
         trainer: the room, so that a recipe file says by itself what it trains.
     """
@@ -247,6 +251,8 @@ class GeneratorRecipe:
     data: CaptionConfig
     run: RunConfig
     base: str = ""
+    base_dtype: Literal["float32", "bfloat16"] = "float32"
+    gradient_checkpointing: bool = False
     posterior: Literal["mode", "sample"] = "mode"
     network: NetworkConfig = field(default_factory=NetworkConfig)
     text: TextConfig = field(default_factory=TextConfig)
@@ -259,3 +265,5 @@ class GeneratorRecipe:
     def __post_init__(self) -> None:
         if self.mode != "base" and not self.base:
             raise ValueError(f'base has to name the pipeline that "{self.mode}" starts from')
+        if self.base_dtype == "bfloat16" and (self.mode, self.run.precision) != ("lora", "bf16"):
+            raise ValueError('base_dtype "bfloat16" needs mode "lora" and run.precision "bf16"')

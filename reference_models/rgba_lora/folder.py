@@ -16,8 +16,14 @@ from reference_models.alphavae.folder import base_folder
 from reference_models.checkpoint_folder import CONFIG_FILE, READABLE, SETTINGS_FILE, write_folder
 from reference_models.rgba_lora import lora
 from reference_models.rgba_lora.config import GeneratorConfig
-from reference_models.rgba_lora.latents import LatentCodec, load_codec
-from reference_models.rgba_lora.pipeline import Components, load_components, save_components, transformer_sha256
+from reference_models.rgba_lora.latents import LatentCodec, load_codec, refuse_other_factor
+from reference_models.rgba_lora.pipeline import (
+    Components,
+    identity_files,
+    load_components,
+    save_components,
+    transformer_sha256,
+)
 
 STORED = torch.float16
 
@@ -31,7 +37,7 @@ class Checkpoint:
         components: the pipeline, adapted.
         codec: its autoencoder.
         adapter: what is adapted, None for a whole pipeline.
-        files: weights by role.
+        files: what it is made of, by role.
     """
 
     config: GeneratorConfig
@@ -56,17 +62,14 @@ def load_checkpoint(folder: Path, dtype: torch.dtype = torch.float32) -> Checkpo
     if config.base and (found := transformer_sha256(place)) != config.base_sha256:
         raise _other(folder, "base pipeline", config.base, config.base_sha256, found)
     components = load_components(place, dtype)
+    refuse_other_factor(codec, config.vae)
     if components.latent_channels != codec.channels:
         raise DataError(
             f"the transformer in {place} makes latents of {components.latent_channels} channels, and the autoencoder "
             f"{config.vae!r} reads {codec.channels}",
             remedy="Name an autoencoder with the latents of the base.",
         )
-    files = {
-        "transformer": _weights(place / "transformer"),
-        "text-encoder": _weights(place / "text_encoder"),
-        "text-encoder-2": _weights(place / "text_encoder_2"),
-    }
+    files = identity_files(place)
     adapter = None
     if config.mode == "lora":
         adapter = lora.load_adapter(folder / lora.FILE, components.transformer)
@@ -104,11 +107,6 @@ def parameters_of(checkpoint: Checkpoint) -> int:
     """Return the number of parameters of everything that takes part."""
     networks: list[nn.Module] = [*checkpoint.components.networks().values(), checkpoint.codec.network]
     return sum(parameter.numel() for network in networks for parameter in network.parameters())
-
-
-def _weights(folder: Path) -> Path:
-    files: list[Path] = sorted(folder.glob("*.safetensors"))
-    return files[0]
 
 
 def _other(folder: Path, what: Literal["autoencoder", "base pipeline"], name: str, told: str, found: str) -> DataError:

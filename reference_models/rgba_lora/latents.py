@@ -29,6 +29,9 @@ GREY = 128 / 255
 PROBE = 0.1
 """Disturbance of the normalised latents by which their channels' effect on the pixels is measured."""
 
+FACTOR = 8
+"""Pixels along each side of a latent position, which diffusers' pipeline assumes without an autoencoder."""
+
 Latents = Float[Tensor, "batch latent rows columns"]
 
 
@@ -84,6 +87,20 @@ class LatentCodec:
     def device(self) -> torch.device:
         """Return the device that the networks are on."""
         return next(self.network.parameters()).device
+
+
+def refuse_other_factor(codec: LatentCodec, name: str) -> None:
+    """Refuse an autoencoder of another factor than the one that FLUX pipelines assume.
+
+    Raises:
+        DataError: it is another one.
+    """
+    if codec.factor != FACTOR:
+        raise DataError(
+            f"the autoencoder {name!r} makes a latent of {codec.factor}x{codec.factor} pixels, and a FLUX pipeline is "
+            f"made for {FACTOR}x{FACTOR}",
+            remedy=f"Name an autoencoder of factor {FACTOR}.",
+        )
 
 
 def load_codec(folder: Path) -> LatentCodec:

@@ -1,5 +1,6 @@
 """The low-rank adapter of a FLUX transformer: made by peft, in files that diffusers' own pipelines load."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from alphabench.errors import DataError, UsageError
-from alphabench.models.checkpoints import read_shapes, read_state
+from alphabench.models.checkpoints import read_metadata, read_shapes, read_state
 
 FILE = "pytorch_lora_weights.safetensors"
 PREFIX = "transformer."
+SETTINGS = "lora_adapter_metadata"
+"""Where diffusers keeps peft's settings in a file's header, as JSON."""
+
 LISTED = 3
 
 PUBLISHED_TARGETS = (
@@ -55,8 +59,6 @@ def add_adapter(transformer: Any, rank: int, targets: Sequence[str]) -> None:
     Raises:
         UsageError: a target names no layer.
     """
-    from peft import LoraConfig
-
     names = [name for name, module in transformer.named_modules() if isinstance(module, nn.Linear)]
     for target in targets:
         if not any(name == target or name.endswith(f".{target}") for name in names):
@@ -64,10 +66,8 @@ def add_adapter(transformer: Any, rank: int, targets: Sequence[str]) -> None:
                 f"the target {target!r} of the adapter names no linear layer of the transformer",
                 remedy=f"Its layers end in, for instance, {', '.join(sorted({_end(name) for name in names})[:12])}.",
             )
-    transformer.requires_grad_(False)
-    transformer.add_adapter(
-        LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(targets))
-    )
+    ends = "|".join(map(re.escape, targets))
+    _inject(transformer, rank, rf"(.+\.)?({ends})")
 
 
 class AdapterParameters(nn.Module):
@@ -89,6 +89,8 @@ class AdapterParameters(nn.Module):
 
 def read_adapter(path: Path, transformer: Any) -> tuple[Shape, dict[str, Tensor]]:
     """Return the shape and the tensors, without prefix, of an adapter file that fits `transformer`.
+
+    A scale (alpha/rank) that the file's header names is multiplied into B, so that it is 1 from then on.
 
     Args:
         path: a safetensors file with `transformer.<layer>.lora_A.weight` (rank, in) and `.lora_B.weight` (out, rank).
@@ -120,9 +122,11 @@ def read_adapter(path: Path, transformer: Any) -> tuple[Shape, dict[str, Tensor]
             f"{path} has changes of the ranks {', '.join(map(str, ranks))}",
             remedy="Give an adapter of one rank throughout.",
         )
+    scale = _scale(path, ranks[0])
     state = read_state(path, shapes)
     return Shape(ranks[0], tuple(sorted(pairs))), {
-        name.removeprefix(PREFIX): tensor.float() for name, tensor in state.items()
+        name.removeprefix(PREFIX): tensor.float() * (scale if ".lora_B." in name else 1.0)
+        for name, tensor in state.items()
     }
 
 
@@ -133,7 +137,7 @@ def load_adapter(path: Path, transformer: Any) -> Shape:
         DataError: as `read_adapter`.
     """
     shape, state = read_adapter(path, transformer)
-    add_adapter(transformer, shape.rank, shape.modules)
+    _inject(transformer, shape.rank, "|".join(map(re.escape, shape.modules)))
     set_adapter(transformer, state)
     return shape
 
@@ -143,6 +147,36 @@ def set_adapter(transformer: Any, state: Mapping[str, Tensor]) -> None:
     own = AdapterParameters(transformer).tensors()
     for name, parameter in own.items():
         parameter.data.copy_(state[name])
+
+
+def _inject(transformer: Any, rank: int, names: str) -> None:
+    """Let peft adapt the layers whose whole names match the regular expression `names`; the changes are float32."""
+    from peft import LoraConfig
+
+    transformer.requires_grad_(False)
+    transformer.add_adapter(LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=names))
+    for parameter in transformer.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+
+
+def _scale(path: Path, rank: int) -> float:
+    """Return alpha/rank as the file's header has it, 1 where it says nothing."""
+    told = read_metadata(path).get(SETTINGS)
+    if told is None:
+        return 1.0
+    try:
+        settings = {key.removeprefix(PREFIX): value for key, value in json.loads(told).items()}
+        alpha = float(settings.get("lora_alpha", rank))
+        varied = [key for key in ("alpha_pattern", "rank_pattern", "use_rslora", "use_dora") if settings.get(key)]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} has a damaged {SETTINGS}: {error}", remedy="Save the adapter again.") from error
+    if varied:
+        raise DataError(
+            f"{path} was made with peft's {varied[0]}, which is not supported",
+            remedy="Merge it into the base, or give an adapter of one rank and one alpha.",
+        )
+    return alpha / rank
 
 
 def _pairs(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:

@@ -155,6 +155,7 @@ def save_components(components: Components, folder: Path, dtype: torch.dtype) ->
             pooled=copy.deepcopy(components.pooled).to(dtype),
             sequence=copy.deepcopy(components.sequence).to(dtype),
         )
+        stored.transformer.register_to_config(_name_or_path="")  # else the machine's path of its base would be told
         stored.pipeline().save_pretrained(folder, safe_serialization=True)
 
 
@@ -200,10 +201,37 @@ def transformer_sha256(folder: Path) -> str:
     Raises:
         DataError: there are none.
     """
-    files = sorted((folder / "transformer").glob("*.safetensors"))
-    if not files:
-        raise DataError(f"{folder / 'transformer'} holds no safetensors file", remedy="Give a whole pipeline.")
+    files = weights_files(folder / "transformer")
     return sha256_of(files[0]) if len(files) == 1 else "+".join(sha256_of(file)[:16] for file in files)
+
+
+def weights_files(folder: Path) -> list[Path]:
+    """Return the weights of one part of a pipeline: one file, or all its shards in order.
+
+    Raises:
+        DataError: there are none.
+    """
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise DataError(f"{folder} holds no safetensors file", remedy="Give a whole pipeline.")
+    return files
+
+
+def identity_files(folder: Path) -> dict[str, Path]:
+    """Return every file of a pipeline that decides what it draws, by role: weights, shapes, words and schedule.
+
+    Raises:
+        DataError: a part has no weights.
+    """
+    found: dict[str, Path] = {}
+    for part in ("transformer", "text_encoder", "text_encoder_2"):
+        files = weights_files(folder / part)
+        roles = [part.replace("_", "-"), *(f"{part.replace('_', '-')}-shard-{n}" for n in range(2, len(files) + 1))]
+        found |= dict(zip(roles, files, strict=True)) | {f"{roles[0]}-config": folder / part / "config.json"}
+    for part in ("tokenizer", "tokenizer_2"):
+        for path in sorted((folder / part).glob("*")):
+            found[f"{part}-{path.name}".replace("_", "-").replace(".", "-")] = path
+    return found | {"scheduler": folder / "scheduler" / "scheduler_config.json"}
 
 
 def pack(latents: Latents) -> Tokens:

@@ -6,10 +6,8 @@ from typing import Any
 import torch
 
 from alphabench.models.contract import Sampling
+from reference_models.rgba_lora.latents import FACTOR
 from reference_models.rgba_lora.pipeline import Components, Latents, unpack
-
-FACTOR = 8
-"""Pixels that a latent position stands for, which the pipeline assumes without an autoencoder."""
 
 
 @torch.inference_mode()

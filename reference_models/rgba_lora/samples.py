@@ -112,6 +112,11 @@ class SamplePool:
         codes = self._codes(index)
         return None if codes is None else self.encode(fitted(codes, self.config.size), None)
 
+    def colours(self, index: int) -> set[str]:
+        """Return the colour words that the kept versions of an image are shown with; needs `variants` above 0."""
+        versions = (self._version(index, 0, variant) for variant in range(self.config.variants))
+        return {version.colour for version in versions if version is not None and version.colour}
+
     def sha256(self) -> str:
         """Return the digest of the words and file names of all entries."""
         lines = (f"{entry.path.name}\t{entry.caption}\t{entry.name}\n" for entry in self.entries)

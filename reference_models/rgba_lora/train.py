@@ -15,14 +15,14 @@ from alphabench.models.checkpoints import read_toml_settings
 from alphabench.models.contract import Sampling
 from alphabench.models.spec import TrainRequest
 from alphabench.runtime import resolve_device
-from reference_models.alphavae.folder import base_folder
+from reference_models.alphavae.folder import base_folder, portable_name
 from reference_models.alphavae.preview import on_checkerboard
 from reference_models.rgba_lora import lora
 from reference_models.rgba_lora.captions import read_entries
 from reference_models.rgba_lora.config import GeneratorConfig, GeneratorRecipe
 from reference_models.rgba_lora.flow import FlowObjective, channel_weights, drawn_sigmas
 from reference_models.rgba_lora.folder import save_adapter, save_pipeline
-from reference_models.rgba_lora.latents import channel_sensitivity, encoder_of, load_codec
+from reference_models.rgba_lora.latents import channel_sensitivity, encoder_of, load_codec, refuse_other_factor
 from reference_models.rgba_lora.pipeline import load_components, new_components, transformer_sha256
 from reference_models.rgba_lora.sampler import drawn
 from reference_models.rgba_lora.samples import SamplePool
@@ -58,7 +58,7 @@ class GeneratorTask:
         def say(message: str) -> None:
             report(TrainProgress(0, recipe.run.steps, {}, message))
 
-        self.recipe, self.say = recipe, say
+        self.recipe, self.config, self.say = recipe, config, say
         self._told = 0
         root = data_root(recipe.data)
         entries = read_entries(recipe.data, root)
@@ -74,7 +74,7 @@ class GeneratorTask:
             self.components = new_components(recipe, entries, self.codec.channels)
         else:
             folder = base_folder(recipe.base, config)
-            self.components = load_components(folder)
+            self.components = load_components(folder, getattr(torch, recipe.base_dtype))
             self.base_sha256 = transformer_sha256(folder)
             self._refuse_unfit_base()
         self.model = self._trained()
@@ -112,8 +112,10 @@ class GeneratorTask:
         if not self.held_out:
             return {}
         objective = cast("FlowObjective", self.objective)
-        with self._with(model):
-            device = next(objective.parameters()).device
+        device = next(objective.parameters()).device
+        # In evaluation all is float32, except where the frozen networks are not.
+        halves = torch.autocast(device.type, torch.bfloat16, enabled=self.recipe.base_dtype == "bfloat16")
+        with self._with(model), halves:
             moved = ({name: tensor.to(device) for name, tensor in batch.items()} for batch in self.held_out)
             errors = [float(objective(batch)["flow"]) for batch in moved]
         return {"flow_held_out": sum(errors) / len(errors)}
@@ -137,12 +139,12 @@ class GeneratorTask:
         recipe = self.recipe
         config = GeneratorConfig(
             mode=recipe.mode,
-            vae=recipe.vae,
+            vae=portable_name(recipe.vae, self.config, folder),
             vae_sha256=self.codec.sha256,
             size=recipe.data.size,
             steps=recipe.sampler.steps,
             guidance=recipe.sampler.guidance,
-            base=recipe.base if recipe.mode == "lora" else "",
+            base=portable_name(recipe.base, self.config, folder) if recipe.mode == "lora" else "",
             base_sha256=self.base_sha256 if recipe.mode == "lora" else "",
         )
         head = f'step = {step}\nbase_sha256 = "{self.base_sha256}"\ndata_sha256 = "{self.pool.sha256()}"\n'
@@ -158,6 +160,8 @@ class GeneratorTask:
         networks = self.components.networks()
         for network in networks.values():
             network.requires_grad_(requires_grad=False)
+        if self.recipe.gradient_checkpointing:
+            self.components.transformer.enable_gradient_checkpointing()
         if self.recipe.mode == "lora":
             targets = self.recipe.lora.targets or lora.PUBLISHED_TARGETS
             lora.add_adapter(self.components.transformer, self.recipe.lora.rank, targets)
@@ -222,6 +226,7 @@ class GeneratorTask:
         self._told = len(self.pool.skipped)
 
     def _refuse_unfit_codec(self) -> None:
+        refuse_other_factor(self.codec, self.recipe.vae)
         if self.recipe.mode != "base" and not self.codec.alpha:
             raise DataError(
                 f"the autoencoder {self.recipe.vae!r} keeps no alpha, and mode {self.recipe.mode!r} trains on RGBA "

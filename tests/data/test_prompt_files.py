@@ -74,9 +74,9 @@ def test_prompts_with_tricks_are_prompts_and_never_become_paths(tmp_path: Path) 
     assert [prompt.id for prompt in prompts] == [f"all/{number:05}" for number in range(len(HOSTILE))]
 
 
-WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=30).map(
-    str.strip
-)
+WORDS = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp")), min_size=1, max_size=30
+).map(str.strip)
 
 
 @given(texts=st.lists(WORDS.filter(lambda text: text and not text.startswith(("[", "\ufeff"))), min_size=1, max_size=8))
@@ -128,6 +128,8 @@ def test_any_plain_text_comes_back_from_every_format_with_a_safe_id(tmp_path: Pa
         ("a.txt", b"[a]\n[b]\nx", "line 1: the category 'a' has no prompt"),
         ("a.txt", b"[a]\nx\n[b]\n", "line 3: the category 'b' has no prompt"),
         ("a.txt", b"x\n[b]\ny", "line 1: a prompt stands before the first category"),
+        ("a.txt", "a cat\n\u200b\u200d\n".encode(), "line 2: the prompt has no visible character"),
+        ("a.txt", "a \u202etac\n".encode(), "U+202E"),
         ("a.csv", b"text,category\na cat,b\n", "the column 'prompt' is missing"),
         ("a.csv", b"prompt,id\na cat,1\n", "'id' is unknown"),
         ("a.csv", b"prompt,prompt\na,b\n", "stands there twice"),
@@ -176,6 +178,7 @@ def test_what_is_no_prompt_file_is_a_mistake_of_the_call(tmp_path: Path, monkeyp
         ("prompts.txt/inside", "there is no prompt file"),
         ("folder.txt", "is a folder"),
         (str(written(tmp_path, "a", "a.docx")), "is no prompt file by its name"),
+        ("~nobody-of-this-name/prompts.txt", "there is no prompt file '~nobody"),
     ):
         with pytest.raises(UsageError) as caught:
             resolve_prompts(name)

@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from alphabench.data.prompt_files import resolve_prompts
 from alphabench.errors import DataError, IncompleteError, UsageError
 from alphabench.image.codec import quantise, read_facts, read_rgba
 from alphabench.results.record import load_record
@@ -368,3 +369,9 @@ def test_features_of_sets_are_kept_for_each_image_alone(
     assert "3 generated images against 48 references" in outcome.record.document["notes"]
     assert "reference:alpha-mini@1" in outcome.record.document["environment"]["libraries"]
     assert load_record(tmp_path / "run").id == outcome.record.id
+
+
+def test_more_images_than_a_run_can_hold_are_refused_before_they_are_planned() -> None:
+    prompts = resolve_prompts("alpha_t2i.txt").prompts
+    with pytest.raises(UsageError, match="200 prompts with 6,000 images each are more than 1,000,000"):
+        planned_images(prompts, seed=0, per_prompt=6000)

@@ -1,5 +1,6 @@
 """Latents of each kind of autoencoder: normalised as its config says, and back."""
 
+import dataclasses
 from pathlib import Path
 from types import ModuleType
 
@@ -15,7 +16,7 @@ from alphabench.models.spec import LoadRequest
 from reference_models.alphavae.adapter import load as load_alphavae
 from reference_models.alphavae.convert import convert
 from reference_models.layerdiffuse.adapter import load as load_layerdiffuse
-from reference_models.rgba_lora.latents import channel_sensitivity, load_codec
+from reference_models.rgba_lora.latents import channel_sensitivity, load_codec, refuse_other_factor
 from reference_models.weights import BUNDLED
 from tests.reference_models.rgba_lora.conftest import COLOURS, disc
 
@@ -97,3 +98,10 @@ def test_sensitivity_is_the_change_in_pixels_for_a_unit_of_variance(image: Rgba)
     assert found.shape == (16,)
     assert bool((found > 0).all())
     assert float(found[0]) > 3 * float(found[14])  # the first carries the mean, the fifteenth a fine detail
+
+
+def test_an_autoencoder_of_another_factor_is_refused() -> None:
+    codec = load_codec(BUNDLED / "alphavae-mini")
+    refuse_other_factor(codec, "mini")
+    with pytest.raises(DataError, match="'mini' makes a latent of 4x4 pixels"):
+        refuse_other_factor(dataclasses.replace(codec, factor=4), "mini")

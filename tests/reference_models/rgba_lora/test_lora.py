@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import FluxPipeline, FluxTransformer2DModel
+from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -119,6 +120,42 @@ def test_an_adapter_of_another_base_is_refused_by_layers_and_shapes(components: 
     save_file({"unet.down.lora_A.weight": torch.zeros(2, 2)}, path)
     with pytest.raises(DataError, match="no adapter of a FLUX transformer"):
         lora.read_adapter(path, components.transformer)
+
+
+def test_an_adapter_of_one_layer_adapts_no_other_of_that_ending(components: Components, tmp_path: Path) -> None:
+    ends = [name for name, _ in components.transformer.named_modules() if name.endswith("proj_out")]
+    assert {"proj_out", "single_transformer_blocks.0.proj_out"} <= set(ends)
+    written, read = components.transformer.proj_out.weight.shape
+    state = {"transformer.proj_out.lora_A.weight": torch.ones(2, read)}
+    state["transformer.proj_out.lora_B.weight"] = torch.ones(written, 2)
+    save_file(state, tmp_path / lora.FILE)
+    shape = lora.load_adapter(tmp_path / lora.FILE, components.transformer)
+    assert shape == lora.Shape(2, ("proj_out",))
+    assert len(lora.AdapterParameters(components.transformer).tensors()) == 2
+
+
+@pytest.mark.parametrize(("alpha", "factor"), [(8, 2.0), (4, 1.0)])
+def test_a_scale_in_the_header_means_what_it_means_to_diffusers(
+    components: Components, tmp_path: Path, alpha: int, factor: float
+) -> None:
+    lora.add_adapter(components.transformer, 4, lora.PUBLISHED_TARGETS)
+    tensors = {name: tensor.detach().clone() for name, tensor in randomised(components).tensors().items()}
+    config = LoraConfig(r=4, lora_alpha=alpha, target_modules=sorted(lora.PUBLISHED_TARGETS))
+    FluxPipeline.save_lora_weights(
+        tmp_path, transformer_lora_layers=tensors, transformer_lora_adapter_metadata=config.to_dict()
+    )
+    base = copy.deepcopy(components.transformer)
+    base.unload_lora()
+    _, state = lora.read_adapter(tmp_path / lora.FILE, base)
+    for name, tensor in state.items():
+        assert torch.equal(tensor, tensors[name] * (factor if "lora_B" in name else 1.0))
+
+    config.rank_pattern = {"proj_out": 2}
+    FluxPipeline.save_lora_weights(
+        tmp_path, transformer_lora_layers=tensors, transformer_lora_adapter_metadata=config.to_dict()
+    )
+    with pytest.raises(DataError, match="peft's rank_pattern"):
+        lora.read_adapter(tmp_path / lora.FILE, base)
 
 
 def test_a_target_that_names_no_layer_is_refused(components: Components) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from alphabench.errors import DataError
 from reference_models.rgba_lora.captions import read_entries
+from reference_models.rgba_lora.colours import HUES
 from reference_models.rgba_lora.config import CaptionConfig, CategoryWeight
 from reference_models.rgba_lora.latents import LatentCodec, encoder_of, load_codec
 from reference_models.rgba_lora.samples import SamplePool, fitted, random_crop, varied
@@ -91,3 +92,11 @@ def test_icons_stay_whole_and_crops_are_full() -> None:
     tall = np.concatenate([codes, codes], 1)
     crop = random_crop(np.random.default_rng(0), tall, 32)
     assert crop.shape == (1, 4, 32, 32)
+
+
+def test_the_colours_of_an_image_are_those_it_is_shown_with(codec: LatentCodec, captioned: Path) -> None:
+    some = pool(codec, captioned, word_dropout=0.0, prompt_dropout=0.0, variants=8)
+    said = {words.split()[0] for n in range(400) if (words := some.sample(n).words).startswith(tuple(HUES))}
+    shown = set().union(*(some.colours(index) for index in range(3)))
+    assert shown - {"red", "green", "blue"}  # at least one was turned
+    assert shown <= said <= shown | {"red", "green", "blue"}

@@ -1,5 +1,6 @@
 """Whole trainings in seconds: base, adapter, all weights; resumes; and the checkpoints that come of them."""
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -11,12 +12,15 @@ import torch
 from safetensors.torch import load_file
 
 from alphabench.errors import DataError, UsageError
+from alphabench.experiments.jobs import Job, job_of
+from alphabench.experiments.plan import find_experiment
 from alphabench.files import sha256_of
 from alphabench.models.contract import Generator, Sampling
 from alphabench.models.spec import LoadRequest, TrainRequest
 from reference_models.alphavae.convert import convert
 from reference_models.rgba_lora import lora
 from reference_models.rgba_lora.adapter import load
+from reference_models.rgba_lora.inputs import model_digests
 from reference_models.rgba_lora.pipeline import Components, save_components
 from reference_models.rgba_lora.train import run
 from reference_models.training.progress import TrainProgress
@@ -54,7 +58,9 @@ def test_base_then_adapter_then_images(base: str, recipes: Path, request_for: Ma
     model = load(LoadRequest(checkpoint=folder))
     assert isinstance(model, Generator)
     assert model.info.config["rank"] == 2
-    assert {role for role, *_ in model.info.checkpoints} == {"lora", "transformer", "text-encoder", "text-encoder-2"}
+    roles = {role for role, *_ in model.info.checkpoints}
+    assert {"lora", "transformer", "transformer-config", "text-encoder", "text-encoder-2", "scheduler"} <= roles
+    assert {"tokenizer-tokenizer-json", "tokenizer-2-tokenizer-json"} <= roles
     assert model.info.trained_on == ("set",)
     assert model.defaults == Sampling(32, 32, 2, 3.0)
     images = model.decode(model.sample(["red disc", "blue disc"], [1, 2], SMALL))
@@ -72,6 +78,7 @@ def test_a_base_is_trained_on_from_a_base(base: str, recipes: Path, request_for:
         assert any(not torch.equal(other[name], tensor) for name, tensor in before.items())
     weights = tmp_path / base / "transformer" / "diffusion_pytorch_model.safetensors"
     assert f'base_sha256 = "{sha256_of(weights)}"' in (folder / "alphabench.toml").read_text(encoding="utf-8")
+    assert all(str(tmp_path) not in path.read_text(encoding="utf-8") for path in folder.rglob("*.json"))
 
 
 def test_a_file_that_cannot_be_read_is_named_once_and_the_training_goes_on(
@@ -159,7 +166,7 @@ def test_a_base_with_other_latent_channels_is_refused(
         (Sampling(32, 8192, 2, 1.0), "width 8192"),
         (Sampling(32, 32, 0, 1.0), "0 steps"),
         (Sampling(32, 32, 2, float("nan")), "guidance of nan"),
-        (Sampling(32, 32, 2, -1.0), "guidance of -1.0"),
+        (Sampling(32, 32, 2, 0.5), "guidance of 0.5"),
     ],
 )
 def test_a_sampling_out_of_range_is_refused(
@@ -187,10 +194,63 @@ def test_the_published_recipe_trains_a_tiny_network_of_the_true_layout(
     lines = ["image,caption", *(f"set/train/{name}.png,a {name} disc" for name in ("red", "green", "blue"))]
     (root / "train_qwen_caption.csv").write_text("\n".join(lines), encoding="utf-8")
     changes = {"data": {"table": "train_qwen_caption.csv", "size": 32, "batch": 2, "variants": 0, "weights": []}}
-    request = request_for("paper", lora={"rank": 4}, sampler={"prompts": []}, **changes)
+    request = request_for("paper", lora={"rank": 4}, sampler={"prompts": []}, run={"precision": "bf16"}, **changes)
     folder = run(recipes / "paper-flux.toml", request, quiet)
     state = load_file(folder / lora.FILE)
     assert len(state) == 30  # the published targets: q, k, v of single blocks, and their ends nowhere
     model = load(LoadRequest(checkpoint=folder))
     assert model.checkpoint.components.guided
     assert model.decode(model.sample(["a red disc"], [1], Sampling(32, 32, 2, 3.5))).shape == (1, 4, 32, 32)
+
+
+def test_a_frozen_base_of_half_precision_trains_a_whole_adapter(base: str, recipes: Path, request_for: Make) -> None:
+    halves = {"base": base, "lora": {"rank": 2}, "base_dtype": "bfloat16", "gradient_checkpointing": True}
+    folder = run(recipes / "mini.toml", request_for("halves", run={"precision": "bf16"}, **halves), quiet)
+    assert any(float(tensor.abs().max()) > 0 for name, tensor in load_file(folder / lora.FILE).items() if "_B" in name)
+    moments = load_file(folder.parent / "checkpoints" / "step_0000004" / "state.safetensors")
+    assert {tensor.dtype for name, tensor in moments.items() if "lora" in name} == {torch.float32}
+    with pytest.raises(UsageError, match=r"base_dtype .* needs mode .* and run.precision"):
+        run(recipes / "mini.toml", request_for("whole", **halves), quiet)
+
+
+def test_checkpointed_gradients_train_the_same_adapter(base: str, recipes: Path, request_for: Make) -> None:
+    changes = {"base": base, "lora": {"rank": 2}}
+    plain = run(recipes / "mini.toml", request_for("plain", **changes), quiet)
+    twice = run(recipes / "mini.toml", request_for("twice", gradient_checkpointing=True, **changes), quiet)
+    assert sha256_of(plain / lora.FILE) == sha256_of(twice / lora.FILE)
+
+
+def test_a_checkpoint_finds_its_base_from_any_folder(
+    base: str, recipes: Path, request_for: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ALPHABENCH_BASE_MODELS")
+    monkeypatch.chdir(tmp_path)
+    folder = run(recipes / "mini.toml", request_for("lora", base=base, lora={"rank": 2}), quiet)
+    assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["base"] == "../../tiny-base"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert load(LoadRequest(checkpoint=folder)).info.config["rank"] == 2
+
+
+def test_an_edited_schedule_is_another_model(base: str, tmp_path: Path) -> None:
+    before = load(LoadRequest(checkpoint=tmp_path / base)).info.checkpoints
+    path = tmp_path / base / "scheduler" / "scheduler_config.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"shift": 3.0', '"shift": 2.0'), encoding="utf-8")
+    after = load(LoadRequest(checkpoint=tmp_path / base)).info.checkpoints
+    assert [one[0] for one, other in zip(before, after, strict=True) if one != other] == ["scheduler"]
+    assert model_digests(tmp_path / "any.toml", {"base": base, "vae": "absent"}).keys() == {"base"}
+
+
+def test_experiments_tell_a_base_from_another_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPHABENCH_BASE_MODELS", str(tmp_path))
+    addresses = set()
+    for content in (b"one", b"other"):
+        place = tmp_path / content.decode() / "some-base"
+        place.mkdir(parents=True)
+        (place / "model.safetensors").write_bytes(content)
+        monkeypatch.setenv("ALPHABENCH_BASE_MODELS", str(place.parent))
+        experiment = dataclasses.replace(find_experiment("autoencoder"), changes={"base": "some-base"})
+        job = job_of(experiment, experiment.arms[0], 1, "screening")
+        assert Job.from_json(job.to_json()).address == job.address
+        addresses.add(job.address)
+    assert len(addresses) == 2
