@@ -1,0 +1,84 @@
+"""The bundled generator: it says who it is, diffusers draws the same from its files, words and surroundings hold."""
+
+import functools
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import FluxPipeline
+
+from alphabench.image.types import Rgba
+from alphabench.metrics.catalog import CATALOG
+from alphabench.models.contract import Sampling
+from alphabench.models.registry import load_generator
+from alphabench.models.spec import LoadRequest
+from reference_models.rgba_lora import lora
+from reference_models.rgba_lora.adapter import MINI, RgbaLoraGenerator
+from reference_models.rgba_lora.pipeline import pack
+from reference_models.weights import BUNDLED
+
+BASE = BUNDLED / "flux-mini"
+LARGEST_FILE = 16 * 2**20
+COLOURED = {"red heart": 0, "green apple": 1, "blue car": 2}
+STEPS = 12
+
+
+@functools.cache
+def model() -> RgbaLoraGenerator:
+    found = load_generator("rgba-lora", LoadRequest())
+    assert isinstance(found, RgbaLoraGenerator)
+    return found
+
+
+@functools.cache
+def drawn() -> Rgba:
+    sampling = Sampling(128, 128, STEPS, model().defaults.guidance)
+    return model().decode(model().sample(list(COLOURED), [1, 2, 3], sampling))
+
+
+def test_it_says_who_it_is() -> None:
+    info = model().info
+    assert (info.name, info.licence, info.architecture) == ("rgba-lora-mini", "Apache-2.0", "rgba-lora")
+    roles = {role for role, *_ in info.checkpoints}
+    assert {"lora", "transformer", "text-encoder", "text-encoder-2", "tokenizer-tokenizer-json", "scheduler"} <= roles
+    assert (model().defaults.height, model().defaults.width) == (128, 128)
+
+
+@pytest.mark.parametrize("folder", [MINI, BASE], ids=["adapter", "base"])
+def test_its_folders_have_a_card_and_no_file_is_too_large_to_bundle(folder: Path) -> None:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert "card.md" in {path.name for path in files}
+    assert max(path.stat().st_size for path in files) <= LARGEST_FILE
+
+
+@pytest.mark.slow
+def test_diffusers_draws_the_same_latents_from_the_same_files() -> None:
+    sampling = Sampling(128, 128, 4, 2.0)
+    ours = model().sample(["red heart"], [3], sampling)
+    pipeline = FluxPipeline.from_pretrained(BASE, vae=None, dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.load_lora_weights(MINI, weight_name=lora.FILE)
+    tokens = pipeline(
+        prompt=["red heart"],
+        negative_prompt=[""],
+        true_cfg_scale=2.0,
+        height=128,
+        width=128,
+        num_inference_steps=4,
+        max_sequence_length=16,
+        generator=[torch.Generator().manual_seed(3)],
+        output_type="latent",
+    ).images
+    torch.testing.assert_close(tokens, pack(ours), atol=1e-4, rtol=1e-4)
+
+
+def test_a_named_colour_is_the_strongest_one() -> None:
+    for image, strongest in zip(drawn(), COLOURED.values(), strict=True):
+        colour = (image[:3] * image[3]).sum((1, 2)) / image[3].sum()
+        assert int(colour.argmax()) == strongest, colour
+
+
+def test_surroundings_are_transparent_and_the_thing_is_not() -> None:
+    images = drawn()
+    assert float(CATALOG["border_cut"].resolve()(images).max()) < 0.05
+    assert bool((images[:, 3, 32:96, 32:96].mean((1, 2)) > 0.5).all())
