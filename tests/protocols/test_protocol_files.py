@@ -19,6 +19,7 @@ FROZEN = {
     "alpha-exact@1": "d6ddd3a910d92ca7e46f5d35aedf24f12921aadc04fac447b75280d989dddcd5",
     "alpha-mini@1": "d5fb6942462efd1ba89faf72b6be2e63c6300c6c26d45142b0363cdc50d2ccdd",
     "alpha-paper@1": "60f458f9998a8ab023d88c9c04fc486ed8d00df7258e3865a02a693968074853",
+    "alpha-t2i-mini@1": "5036353625a5e01e81a7d77444fa3604c1cdb61a4847dba9c1ca83f0b7428ce9",
     "harmlessness-mini@1": "7240816bc05e64ba7614b19426617f52dc9806d87e931cea663507c4b4f06ccd",
 }
 
