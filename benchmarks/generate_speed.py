@@ -7,11 +7,9 @@ writes and scores them too, while the next batch is sampled. Both take turns; th
 what should hold anywhere. The time for all 200 prompts is the whole command's rate, extrapolated.
 """
 
-import contextlib
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -26,12 +24,9 @@ from alphabench.tasks.generation_plan import planned_images
 PROMPTS = "alpha_t2i.txt"
 
 
-@contextlib.contextmanager
-def taken(seconds: list[float]) -> Iterator[None]:
-    """Append the seconds that the body takes."""
-    began = time.perf_counter()
-    yield
-    seconds.append(time.perf_counter() - began)
+def rate(moments: list[float], batch_size: int) -> float:
+    """Return the images a second between the first and the last of moments that lie a batch apart."""
+    return batch_size * (len(moments) - 1) / (moments[-1] - moments[0])
 
 
 @click.command()
@@ -47,13 +42,16 @@ def main(model: str, checkpoint: Path | None, images: int, batch_size: int, roun
     generator = load_generator(model, LoadRequest(checkpoint))
     bare: list[float] = []
     whole: list[float] = []
-    generator.sample([planned[0].prompt.text], [0], generator.defaults)  # what is made ready once
     for seed in range(rounds):
-        with taken(bare):
-            for first in range(0, len(planned), batch_size):
-                batch = planned[first : first + batch_size]
-                generator.sample([p.prompt.text for p in batch], [p.seed for p in batch], generator.defaults)
-        with tempfile.TemporaryDirectory() as folder, taken(whole):
+        moments = []
+        for first in range(0, len(planned), batch_size):
+            batch = planned[first : first + batch_size]
+            generator.sample([p.prompt.text for p in batch], [p.seed for p in batch], generator.defaults)
+            moments.append(time.perf_counter())
+        bare.append(rate(moments, batch_size))
+        moments = []
+        began = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
             request = GenerationRequest(
                 PROMPTS,
                 model=model,
@@ -63,12 +61,17 @@ def main(model: str, checkpoint: Path | None, images: int, batch_size: int, roun
                 batch_size=batch_size,
                 out=Path(folder) / "run",
             )
-            generate_set(request, lambda *_: None)
-    loop, command = (len(planned) / statistics.median(seconds) for seconds in (bare, whole))
+            generate_set(request, lambda done, *_: moments.append(time.perf_counter()) if done else None)  # noqa: B023
+        ended = time.perf_counter()
+        # A batch is reported when the next one is sampled; behind the last one there is none.
+        whole.append(rate(moments[:-1], batch_size))
+    loop, command = statistics.median(bare), statistics.median(whole)
+    fixed = ended - began - len(planned) / command
     print(f"{torch.get_num_threads()} threads, {len(planned)} images in batches of {batch_size}, {generator.defaults}")
     print(f"bare sampling loop  {loop:6.2f} images/s")
-    print(f"whole command       {command:6.2f} images/s, {command / loop:.3f} of the loop, loading included")
-    print(f"{len(prompts)} prompts take about {len(prompts) / command:.0f} s")
+    print(f"whole command       {command:6.2f} images/s, {command / loop:.3f} of the loop")
+    print(f"loading, first calls and the end take {fixed:.0f} s besides")
+    print(f"{len(prompts)} prompts take about {len(prompts) / command + fixed:.0f} s")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,12 @@ threads run. Everything that is computed is a function of its own batch, so the 
 number.
 """
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import torch
 from torch import Tensor
 
 from alphabench.image.codec import encode_png
@@ -104,7 +106,7 @@ def _work(job: GenerationJob, store: RunStore, scorer: ImageScorer, place: World
         report(store.done, len(job.images), "")
 
     # The switch of TF32 belongs to the process: set once for all threads, no scoring can change a sampling.
-    with exact_matmul(), ThreadPoolExecutor(WRITERS) as writers, ThreadPoolExecutor(1) as finisher:
+    with exact_matmul(), ThreadPoolExecutor(WRITERS) as writers, _beside_sampling(job) as finisher:
         running: tuple[int, Future[None]] | None = None
         for indices in store.todo(place.rank, place.size):
             chosen = [job.images[index] for index in indices]
@@ -115,6 +117,21 @@ def _work(job: GenerationJob, store: RunStore, scorer: ImageScorer, place: World
                 finisher.submit(_finish, job, store, scorer, clock, writers, indices, chosen, begun),
             )
         settle(running)
+
+
+@contextlib.contextmanager
+def _beside_sampling(job: GenerationJob) -> Iterator[ThreadPoolExecutor]:
+    """Yield the one thread that finishes batches; where sampling needs the cores, torch takes one of them in it.
+
+    Two threads that both spread their work over all cores wait for each other more than they work.
+    """
+    threads = torch.get_num_threads()
+    few = 1 if job.device.type == "cpu" else threads
+    try:
+        with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(few,)) as finisher:
+            yield finisher
+    finally:
+        torch.set_num_threads(threads)  # of the threads that are yet to come
 
 
 def _finish(
