@@ -28,7 +28,8 @@ class RgbaLoraGenerator:
     """Samples latents by a FLUX transformer and decodes them by the RGBA autoencoder.
 
     The guidance of the mini model is classifier-free: 1 means none, the words alone, and less means nothing.
-    An image drawn alone and in a batch may differ by one 8-bit level here and there: sums of a batch round otherwise.
+    An image drawn alone and in a batch may differ by one 8-bit level of alpha or premultiplied colour here and there:
+    sums of a batch round otherwise.
 
     Attributes:
         info: who the model is.
