@@ -57,7 +57,7 @@ def generate(
 
     Ends with the images (predictions/<category>/<number>.png, prompt and seed inside), a table, a record and
     contact sheets. An image depends on its prompt, its place in the file, the seed and the sampling; batch size
-    and number of processes move nothing but the rounding of sums, a level of alpha here and there. The same command
+    and number of processes move nothing but the rounding of sums, a level of colour here and there. The same command
     again goes on where it stopped, or prints the stored result.
 
     Exit codes: 0 complete, 2 usage, 3 data, 4 incomplete, 130 interrupted.
