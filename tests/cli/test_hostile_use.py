@@ -1,5 +1,6 @@
 """The command line under clumsy and hostile use: nothing is lost, nothing is skipped, one process speaks."""
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -206,10 +207,13 @@ def _on_a_terminal(width: int, columns: tuple[str, ...], row: tuple[str, ...]) -
                 print_table("a table", columns, [row])
         finally:
             sys.stdout = stdout
-        os.set_blocking(main, False)
-        text = os.read(main, 100_000).decode()
+    # What was written arrives in pieces, and after the last one an error: nobody has the other end open.
+    read = b""
+    with contextlib.suppress(OSError):
+        while piece := os.read(main, 100_000):
+            read += piece
     os.close(main)
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return re.sub(r"\x1b\[[0-9;]*m", "", read.decode())
 
 
 def _launch(arguments: list[str], folder: Path, extra: Mapping[str, str]) -> list[tuple[int, str, str]]:

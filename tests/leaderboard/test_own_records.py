@@ -26,7 +26,7 @@ def test_a_record_of_the_repository_passes_every_check(folder: Path) -> None:
 
 def test_every_bundled_model_and_yardstick_has_its_record() -> None:
     models = {folder.parent.name.removeprefix("alphabench__") for folder in FOLDERS}
-    bundled = {"alphavae-mini", "layerdiffuse-mini", "pca-mini", "rgb-vae-twice-mini"}
+    bundled = {"alphavae-mini", "layerdiffuse-mini", "pca-mini", "rgb-vae-twice-mini", "rgba-lora-mini"}
     assert models == bundled | {"blank", "identity", "opaque", "webp"}
 
 

@@ -139,7 +139,7 @@ def test_an_unknown_key_in_a_recipe_is_refused_with_the_nearest_one(rgb_recipe: 
 def test_an_absent_base_is_told(alpha_recipe: Path, tmp_path: Path) -> None:
     text = alpha_recipe.read_text(encoding="utf-8").replace((tmp_path / "base").as_posix(), "nothing")
     alpha_recipe.write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError, match=r"the base model 'nothing' of .* is not there"):
+    with pytest.raises(UsageError, match=r"the model 'nothing' of .* is not there"):
         train_alpha(alpha_recipe, TrainRequest(out=tmp_path / "out", device="cpu"), ignore)
 
 
