@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import FluxPipeline
 
 from alphabench.image.codec import write_png
+from alphabench.models.contract import Sampling
 from alphabench.models.spec import TrainRequest
-from reference_models.rgba_lora import TRAINER
+from reference_models.rgba_lora import TRAINER, lora
 from reference_models.rgba_lora.captions import Entry
 from reference_models.rgba_lora.config import CaptionConfig, GeneratorRecipe, NetworkConfig, TextConfig
 from reference_models.rgba_lora.pipeline import Components, new_components
@@ -38,6 +40,25 @@ def disc(colour: tuple[int, int, int], side: int = 40, radius: float = 14.0) -> 
     alpha = np.clip((radius - np.hypot(x, y)) * 127, 0, 255)
     planes = [np.where(alpha > 0, value, 0) for value in colour]
     return torch.from_numpy(np.stack([*planes, alpha]).astype(np.uint8))
+
+
+def tokens_of_diffusers(base: Path, adapter: Path, prompt: str, seed: int, sampling: Sampling) -> torch.Tensor:
+    """Return the latents that diffusers' own pipeline draws from both folders, as tokens, `(1, token, number)`."""
+    pipeline = FluxPipeline.from_pretrained(base, vae=None, dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.load_lora_weights(adapter, weight_name=lora.FILE)
+    found: torch.Tensor = pipeline(
+        prompt=[prompt],
+        negative_prompt=[""],
+        true_cfg_scale=sampling.guidance,
+        height=sampling.height,
+        width=sampling.width,
+        num_inference_steps=sampling.steps,
+        max_sequence_length=pipeline.tokenizer_2.model_max_length,
+        generator=[torch.Generator().manual_seed(seed)],
+        output_type="latent",
+    ).images
+    return found
 
 
 @pytest.fixture

@@ -5,17 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import FluxPipeline
 
 from alphabench.image.types import Rgba
 from alphabench.metrics.catalog import CATALOG
 from alphabench.models.contract import Sampling
 from alphabench.models.registry import load_generator
 from alphabench.models.spec import LoadRequest
-from reference_models.rgba_lora import lora
 from reference_models.rgba_lora.adapter import MINI, RgbaLoraGenerator
 from reference_models.rgba_lora.pipeline import pack
 from reference_models.weights import BUNDLED
+from tests.reference_models.rgba_lora.conftest import tokens_of_diffusers
 
 BASE = BUNDLED / "flux-mini"
 LARGEST_FILE = 16 * 2**20
@@ -55,20 +54,7 @@ def test_its_folders_have_a_card_and_no_file_is_too_large_to_bundle(folder: Path
 def test_diffusers_draws_the_same_latents_from_the_same_files() -> None:
     sampling = Sampling(128, 128, 4, 2.0)
     ours = model().sample(["red heart"], [3], sampling)
-    pipeline = FluxPipeline.from_pretrained(BASE, vae=None, dtype=torch.float32)
-    pipeline.set_progress_bar_config(disable=True)
-    pipeline.load_lora_weights(MINI, weight_name=lora.FILE)
-    tokens = pipeline(
-        prompt=["red heart"],
-        negative_prompt=[""],
-        true_cfg_scale=2.0,
-        height=128,
-        width=128,
-        num_inference_steps=4,
-        max_sequence_length=16,
-        generator=[torch.Generator().manual_seed(3)],
-        output_type="latent",
-    ).images
+    tokens = tokens_of_diffusers(BASE, MINI, "red heart", 3, sampling)
     torch.testing.assert_close(tokens, pack(ours), atol=1e-4, rtol=1e-4)
 
 

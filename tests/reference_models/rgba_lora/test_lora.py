@@ -15,6 +15,7 @@ from alphabench.models.contract import Sampling
 from reference_models.rgba_lora import lora
 from reference_models.rgba_lora.pipeline import Components, load_components, pack, save_components
 from reference_models.rgba_lora.sampler import drawn
+from tests.reference_models.rgba_lora.conftest import tokens_of_diffusers
 
 SAMPLING = Sampling(32, 32, 2, 2.0)
 
@@ -73,20 +74,7 @@ def test_diffusers_loads_the_file_and_draws_the_same(components: Components, tmp
     made = drawn(ours, ["red heart"], [3], SAMPLING)
     torch.testing.assert_close(made, drawn(components, ["red heart"], [3], SAMPLING), atol=1e-5, rtol=1e-5)
 
-    theirs = FluxPipeline.from_pretrained(tmp_path / "base", vae=None, dtype=torch.float32)
-    theirs.set_progress_bar_config(disable=True)
-    theirs.load_lora_weights(tmp_path, weight_name=lora.FILE)
-    tokens = theirs(
-        prompt=["red heart"],
-        negative_prompt=[""],
-        true_cfg_scale=2.0,
-        height=32,
-        width=32,
-        num_inference_steps=2,
-        max_sequence_length=8,
-        generator=[torch.Generator().manual_seed(3)],
-        output_type="latent",
-    ).images
+    tokens = tokens_of_diffusers(tmp_path / "base", tmp_path, "red heart", 3, SAMPLING)
     torch.testing.assert_close(tokens, pack(made), atol=1e-5, rtol=1e-5)
 
 
