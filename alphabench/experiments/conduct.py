@@ -2,7 +2,7 @@
 
 import dataclasses
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ class Wish:
     Attributes:
         scale: `screening` or `confirm`.
         arms: names, the base arm always being added; None takes all at screening, and at the confirm scale
-            those that showed an effect at screening.
+            those that showed an effect at screening (`confirm_from`) and what their claims compare them with.
         seeds: replace the experiment's.
         steps: replace the scale's.
     """
@@ -38,14 +38,18 @@ def conduct(
     """Do what is missing of an experiment and return its result and the folder that it is written to.
 
     Raises:
-        UsageError: an unknown scale or arm; a confirm scale without arms before screening was done.
+        UsageError: an unknown scale or arm; a confirm scale without arms before screening was done, or where it
+            showed no effect.
         IncompleteError: the base arm has no result.
     """
     if wish.scale not in SCALES:
         raise UsageError(f"there is no scale called {wish.scale!r}", remedy=f"Scales: {', '.join(SCALES)}.")
     if wish.seeds is not None and (not wish.seeds or len(set(wish.seeds)) < len(wish.seeds)):
         raise UsageError("the seeds are empty or name one twice", remedy="Name each seed once, as in --seeds 1,2,3.")
-    jobs = jobs_of(experiment, wish, root)
+    if wish.arms is None and wish.scale != SCALES[0]:
+        # Named, so that the page's command makes the same anew wherever no screening was done.
+        wish = dataclasses.replace(wish, arms=_confirmed_arms(experiment, wish, root))
+    jobs = jobs_of(experiment, wish)
     run_jobs(list(jobs.values()), root, labour, report)
     result = result_of(experiment, wish.scale, jobs, root, command=command_of(experiment, wish))
     folder = result_folder(experiment, wish, root)
@@ -54,15 +58,15 @@ def conduct(
     return result, folder
 
 
-def jobs_of(experiment: Experiment, wish: Wish, root: Path) -> dict[tuple[str, int], Job]:
-    """Return the job of each arm and seed, seed by seed, the base arm first.
+def jobs_of(experiment: Experiment, wish: Wish) -> dict[tuple[str, int], Job]:
+    """Return the job of each arm (all arms where none are named) and seed, seed by seed, the base arm first.
 
     Seed by seed, so that a run that is stopped early has whole comparisons.
 
     Raises:
         UsageError: as `conduct`.
     """
-    names = wish.arms if wish.arms is not None else _default_arms(experiment, wish, root)
+    names = [arm.name for arm in experiment.arms] if wish.arms is None else wish.arms
     chosen = [experiment.arm(name) for name in dict.fromkeys((experiment.base, *names))]
     seeds = wish.seeds or experiment.seeds
     return {
@@ -90,14 +94,18 @@ def command_of(experiment: Experiment, wish: Wish) -> str:
     return f"{shlex.join(words)} --out DIR"
 
 
-def _default_arms(experiment: Experiment, wish: Wish, root: Path) -> Sequence[str]:
-    names = [arm.name for arm in experiment.arms]
-    if wish.scale == SCALES[0]:
-        return names
+def _confirmed_arms(experiment: Experiment, wish: Wish, root: Path) -> tuple[str, ...]:
     screening = result_folder(experiment, dataclasses.replace(wish, scale=SCALES[0]), root) / RESULTS
     if not screening.is_file():
         raise UsageError(
             f"which arms of {experiment.name} showed an effect is not known: there is no {screening}",
             remedy="Run it with --scale screening and the same --out first, or name the arms with --arms.",
         )
-    return read_result(screening).showed_an_effect()
+    shown = read_result(screening).showed_an_effect(experiment.confirm_from)
+    if not shown:
+        raise UsageError(
+            f"no arm of {experiment.name} showed an effect at screening that is to be confirmed (in {screening})",
+            remedy="Name arms with --arms to run them all the same.",
+        )
+    against = [claim.against for claim in experiment.claims if claim.arm in shown and claim.against]
+    return tuple(arm.name for arm in experiment.arms if arm.name in {*shown, *against})

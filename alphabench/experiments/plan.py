@@ -105,6 +105,7 @@ class _Facts:
     report: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
     note: str = ""
+    confirm_from: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ class Experiment:
         report: the metrics of its page, the primary one first.
         claims: what the literature says.
         note: a sentence for the page about what these arms cannot tell.
+        confirm_from: the smallest effect at screening, in the unit of `primary`, that is worth a confirmation.
     """
 
     name: str
@@ -150,6 +152,7 @@ class Experiment:
     report: tuple[str, ...]
     claims: tuple[Claim, ...] = ()
     note: str = ""
+    confirm_from: float = 0.0
 
     def arm(self, name: str) -> Arm:
         """Return the arm called `name`.

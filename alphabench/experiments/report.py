@@ -95,10 +95,11 @@ class Result:
         parts = (f"crops of {facts['crop']}", f"batch {facts['batch']}", f"{facts['steps']} steps", f"seeds {seeds}")
         return f"{self.scale} scale: {', '.join(parts)}"
 
-    def showed_an_effect(self) -> list[str]:
-        """Return the arms whose primary interval excludes 0."""
+    def showed_an_effect(self, at_least: float = 0.0) -> list[str]:
+        """Return the arms whose primary interval excludes 0, and whose effect is not smaller than `at_least`."""
         found = [self.effect(arm, self.primary_set, self.primary) for arm in self.labels]
-        return [effect.arm for effect in found if effect is not None and effect.verdict != NO_DIFFERENCE]
+        shown = [effect for effect in found if effect is not None and effect.verdict != NO_DIFFERENCE]
+        return [effect.arm for effect in shown if abs(effect.difference) >= at_least]
 
 
 def result_of(

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,8 +114,35 @@ def test_the_confirm_scale_takes_the_arms_that_showed_an_effect(
     assert list(listed.labels) == ["base", "idle"]
 
 
-def test_jobs_come_seed_by_seed(tmp_path: Path, small_experiment: Experiment) -> None:
-    names = list(jobs_of(small_experiment, Wish(seeds=(4, 5)), tmp_path))
+def test_the_command_of_a_confirmation_names_its_arms(
+    tmp_path: Path, small_experiment: Experiment, done: list[Job]
+) -> None:
+    _run(small_experiment, tmp_path)
+    result, _ = _run(small_experiment, tmp_path, scale="confirm")
+    assert result.command == "alphabench experiment run matter --scale confirm --arms strong --out DIR"
+
+
+def test_a_confirmation_brings_what_its_claims_compare_with(
+    tmp_path: Path, small_experiment: Experiment, done: list[Job]
+) -> None:
+    claim = Claim("A large change is worse than a small one.", "strong", "worse", against="idle")
+    experiment = replace(small_experiment, claims=(claim,))
+    _run(experiment, tmp_path)
+    result, _ = _run(experiment, tmp_path, scale="confirm")
+    assert list(result.labels) == ["base", "strong", "idle"]
+    assert [item.standing for item in result.judgements] == ["holds"]
+
+
+def test_small_effects_are_not_confirmed(tmp_path: Path, small_experiment: Experiment, done: list[Job]) -> None:
+    _run(small_experiment, tmp_path)
+    kept, _ = _run(replace(small_experiment, confirm_from=4.9), tmp_path, scale="confirm")
+    assert list(kept.labels) == ["base", "strong"]  # -5 dB
+    with pytest.raises(UsageError, match="no arm of matter showed an effect at screening that is to be confirmed"):
+        _run(replace(small_experiment, confirm_from=5.1), tmp_path, scale="confirm")
+
+
+def test_jobs_come_seed_by_seed(small_experiment: Experiment) -> None:
+    names = list(jobs_of(small_experiment, Wish(seeds=(4, 5))))
     assert names == [(arm, seed) for seed in (4, 5) for arm in ("base", "strong", "idle")]
 
 
@@ -130,7 +158,7 @@ def test_a_trial_with_other_steps_has_a_folder_of_its_own(
 
 
 def test_missing_jobs_are_told_and_left_out(tmp_path: Path, small_experiment: Experiment, done: list[Job]) -> None:
-    jobs = jobs_of(small_experiment, Wish(), tmp_path)
+    jobs = jobs_of(small_experiment, Wish())
     lost = jobs["strong", 2]
     lost.folder(tmp_path).mkdir(parents=True)
     lost.failure_file(tmp_path).write_text(json.dumps({"message": "the loss is not finite"}))
@@ -143,7 +171,7 @@ def test_missing_jobs_are_told_and_left_out(tmp_path: Path, small_experiment: Ex
 
 
 def test_nothing_is_said_without_the_base_arm(tmp_path: Path, small_experiment: Experiment, done: list[Job]) -> None:
-    for (arm, _), job in jobs_of(small_experiment, Wish(), tmp_path).items():
+    for (arm, _), job in jobs_of(small_experiment, Wish()).items():
         if arm == "base":
             job.folder(tmp_path).mkdir(parents=True)
             job.failure_file(tmp_path).write_text(json.dumps({"message": "no data"}))
