@@ -1,7 +1,8 @@
 """What a model must offer to be judged.
 
 A reconstructor takes RGBA images and gives them back; a generator makes them from words. `HarmlessnessProbe` is
-an offer beside the first, for models that were made from an RGB autoencoder.
+an offer beside the first, for models that were made from an RGB autoencoder, and `PromptReader` one beside the
+second, for models that know what they do not read.
 """
 
 from collections.abc import Sequence
@@ -85,6 +86,28 @@ class Generator(Protocol):
 
     def decode(self, latents: Tensor) -> Rgba:
         """Return latents of `sample` as straight-alpha images, `(batch, 4, height, width)`, float32 in [0,1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Unread:
+    """What a generator does not read of a prompt.
+
+    Attributes:
+        words: those that it does not know, as they stand in the prompt.
+        cut: whether the prompt is longer than what it reads.
+    """
+
+    words: tuple[str, ...] = ()
+    cut: bool = False
+
+
+@runtime_checkable
+class PromptReader(Protocol):
+    """A generator that can say what it does not read of a prompt; others simply lack the name."""
+
+    def unread(self, prompts: Sequence[str]) -> Sequence[Unread]:
+        """Return what is not read of each prompt; nothing is drawn."""
         ...
 
 

@@ -48,7 +48,7 @@ def conclude_generation(
         timings=timings(clock, job.source.seconds),
         deviations=scorer.deviations(job.groups, metrics),
         incomplete=_absent(job),
-        notes="; ".join(filter(None, (_count(job), scorer.notes(job.groups)))),
+        notes="; ".join(filter(None, (_count(job), *_remarks(job), scorer.notes(job.groups)))),
     )
     info = job.source.info
     title = f"{info.org}/{info.name} on {job.prompts.id}"
@@ -60,6 +60,11 @@ def conclude_generation(
 
 def _count(job: GenerationJob) -> str:
     return f"{job.per_prompt} images of each prompt" if job.per_prompt > 1 else ""
+
+
+def _remarks(job: GenerationJob) -> list[str]:
+    prompts = {image.prompt.id: image.prompt for image in job.images}
+    return job.source.remarks(list(prompts.values()))
 
 
 def _absent(job: GenerationJob) -> list[str]:

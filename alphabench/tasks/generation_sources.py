@@ -10,10 +10,11 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from alphabench.data.prompts import Prompt
 from alphabench.errors import DataError
 from alphabench.image.codec import quantise
 from alphabench.image.types import AnyCodes
-from alphabench.models.contract import Generator, Sampling
+from alphabench.models.contract import Generator, PromptReader, Sampling
 from alphabench.models.predictions import PredictionFolder
 from alphabench.models.spec import ModelInfo
 from alphabench.results.request import model_document
@@ -50,6 +51,10 @@ class ImageSource(Protocol):
 
     def notes(self, image: PlannedImage) -> dict[str, str]:
         """Return what is written into the image's file, by key."""
+        ...
+
+    def remarks(self, prompts: Sequence[Prompt]) -> list[str]:
+        """Return what a reader of the record must know of how the prompts were read."""
         ...
 
 
@@ -132,6 +137,24 @@ class GeneratorSource:
             "size": f"{self.sampling.height}x{self.sampling.width}",
         }
 
+    def remarks(self, prompts: Sequence[Prompt]) -> list[str]:
+        """Return how many prompts the model does not read whole, where it can tell."""
+        if not isinstance(self.model, PromptReader):
+            return []
+        read = list(zip(prompts, self.model.unread([prompt.text for prompt in prompts]), strict=True))
+        strange = [(prompt, unread.words) for prompt, unread in read if unread.words]
+        cut = [prompt for prompt, unread in read if unread.cut]
+        found = []
+        if strange:
+            prompt, words = strange[0]
+            found.append(
+                f"{len(strange)} of {len(prompts)} prompts have words that the model does not know, first "
+                f"{words[0]!r} in {prompt.id}"
+            )
+        if cut:
+            found.append(f"{len(cut)} of {len(prompts)} prompts are longer than the model reads, first {cut[0].id}")
+        return found
+
     @cached_property
     def _hash(self) -> str:
         return str(model_document(self.info)["hash"])
@@ -172,3 +195,7 @@ class FolderSource:
     def notes(self, image: PlannedImage) -> dict[str, str]:
         """Return nothing: no file is written."""
         return {}
+
+    def remarks(self, prompts: Sequence[Prompt]) -> list[str]:
+        """Return nothing: who made the images is not asked."""
+        return []

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from alphabench.errors import DataError, UsageError
 from alphabench.image.types import Rgba
-from alphabench.models.contract import Sampling
+from alphabench.models.contract import Sampling, Unread
 from alphabench.models.spec import LoadRequest, ModelInfo
 from alphabench.runtime import resolve_device, resolve_dtype
 from reference_models.identity import model_info
@@ -75,6 +75,10 @@ class RgbaLoraGenerator:
                 remedy="Use fewer or more steps, a lower guidance, or float32.",
             )
         return latents
+
+    def unread(self, prompts: Sequence[str]) -> list[Unread]:
+        """Return the words that have no token, and whether a prompt is cut; see `PromptReader`."""
+        return self.checkpoint.components.unread(prompts)
 
     def decode(self, latents: Tensor) -> Rgba:
         """Return latents as images, `(batch, 4, height, width)`, float32 in [0,1]."""

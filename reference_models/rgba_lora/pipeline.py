@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from alphabench.errors import DataError
 from alphabench.files import sha256_of
 from alphabench.models.checkpoints import read_json, refuse_pickles
+from alphabench.models.contract import Unread
 from reference_models.rgba_lora.captions import Entry
 from reference_models.rgba_lora.config import GeneratorRecipe
 from reference_models.rgba_lora.text import pooled_encoder, sequence_encoder, word_tokenizer
@@ -86,6 +87,17 @@ class Components:
             list(words), padding="max_length", max_length=self.length, truncation=True, return_tensors="pt"
         )
         return {"pooled_tokens": pooled.input_ids, "sequence_tokens": sequence.input_ids}
+
+    def unread(self, words: Sequence[str]) -> list[Unread]:
+        """Return what the sequence encoder is not told of each text: words without a token, and a cut end."""
+        tokenizer = self.sequence_tokenizer
+        told = tokenizer(list(words), return_offsets_mapping=True, verbose=False)
+        found = []
+        for text, numbers, places in zip(words, told.input_ids, told.offset_mapping, strict=True):
+            tokens = zip(numbers, places, strict=True)
+            strange = dict.fromkeys(text[slice(*place)] for number, place in tokens if number == tokenizer.unk_token_id)
+            found.append(Unread(tuple(strange), cut=len(numbers) > self.length))
+        return found
 
     def pipeline(self) -> Any:
         """Return these components as diffusers' own pipeline, without an autoencoder."""

@@ -17,6 +17,7 @@ from PIL import Image
 from alphabench.data.prompt_files import resolve_prompts
 from alphabench.errors import DataError, IncompleteError, UsageError
 from alphabench.image.codec import quantise, read_facts, read_rgba
+from alphabench.models.contract import Unread
 from alphabench.results.record import load_record
 from alphabench.tasks import generation_sheet
 from alphabench.tasks.generation import GenerationRequest, ImagesRequest, generate_set, parse_size, score_images
@@ -74,6 +75,20 @@ def test_a_file_says_how_it_was_made_and_stays_readable(
         assert np.array_equal(np.array(image), read_rgba(path).permute(1, 2, 0).numpy())
     assert b"tEXt" not in path.read_bytes()
     assert path.read_bytes().count(b"iTXt") == 9
+
+
+def test_a_record_tells_what_the_model_does_not_read_of_its_prompts(
+    toy: Any, request_of: Callable[..., GenerationRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "notes" not in generate_set(request_of(), quiet).record.document  # a model that cannot tell
+
+    def unread(self: object, prompts: list[str]) -> list[Unread]:
+        return [Unread(("fire",) if "fire" in prompt else (), cut="star" in prompt) for prompt in prompts]
+
+    monkeypatch.setattr(toy.Toy, "unread", unread, raising=False)
+    notes = generate_set(request_of(fresh=True, per_prompt=2), quiet).record.document["notes"]
+    assert "1 of 5 prompts have words that the model does not know, first 'fire' in warm/00001" in notes
+    assert "1 of 5 prompts are longer than the model reads, first cold/00000" in notes
 
 
 def test_the_record_holds_prompts_seeds_and_sampling(toy: Any, request_of: Callable[..., GenerationRequest]) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from alphabench.image.types import Rgba
 from alphabench.metrics.catalog import CATALOG
-from alphabench.models.contract import Sampling
+from alphabench.models.contract import Sampling, Unread
 from alphabench.models.registry import load_generator
 from alphabench.models.spec import LoadRequest
 from reference_models.rgba_lora.adapter import MINI, RgbaLoraGenerator
@@ -56,6 +56,15 @@ def test_diffusers_draws_the_same_latents_from_the_same_files() -> None:
     ours = model().sample(["red heart"], [3], sampling)
     tokens = tokens_of_diffusers(BASE, MINI, "red heart", 3, sampling)
     torch.testing.assert_close(tokens, pack(ours), atol=1e-4, rtol=1e-4)
+
+
+def test_it_says_which_words_it_does_not_know_and_where_it_stops_reading() -> None:
+    long = " ".join(["red"] * 100)
+    unread = model().unread(["red heart", "a Zyzzyva, and a zyzzyva of WROUGHTNESS", long])
+    assert unread == [Unread(), Unread(("Zyzzyva", "zyzzyva", "WROUGHTNESS")), Unread((), cut=True)]
+    length = model().checkpoint.components.length
+    fits = " ".join(["red"] * (length - 1))  # the end is a token too
+    assert model().unread([fits, f"{fits} red"]) == [Unread(), Unread((), cut=True)]
 
 
 def test_a_named_colour_is_the_strongest_one() -> None:
