@@ -46,6 +46,15 @@ def without(document: Mapping[str, Any], keys: Iterable[str]) -> Document:
     return result
 
 
+def with_seed(value: Any, seed: int) -> Any:
+    """Return a value in whose strings, however deep, `{seed}` is replaced by the seed."""
+    if isinstance(value, str):
+        return value.replace("{seed}", str(seed))
+    if isinstance(value, Mapping):
+        return {name: with_seed(inner, seed) for name, inner in value.items()}
+    return [with_seed(inner, seed) for inner in value] if isinstance(value, list) else value
+
+
 def to_toml(document: Mapping[str, Any]) -> str:
     """Return a document as TOML text."""
     return tomli_w.dumps(document)

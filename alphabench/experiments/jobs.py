@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from alphabench.errors import DataError, UsageError
-from alphabench.experiments.documents import Document, without
+from alphabench.experiments.documents import Document, with_seed, without
 from alphabench.experiments.judging import Row
 from alphabench.experiments.plan import Arm, Experiment, JudgedSet
 from alphabench.models.recipe_file import merged, read_recipe
@@ -124,6 +124,8 @@ class Outcome:
 def job_of(experiment: Experiment, arm: Arm, seed: int, scale: str, *, steps: int | None = None) -> Job:
     """Return the job of one arm and seed; changes lie over the base recipe in the order file, scale, arm.
 
+    `{seed}` in their strings is the seed: an arm can take a model of its own for each.
+
     Raises:
         UsageError: unknown base recipe, or a scale that the experiment does not have.
     """
@@ -134,7 +136,7 @@ def job_of(experiment: Experiment, arm: Arm, seed: int, scale: str, *, steps: in
     trainer, path = recipe(experiment.recipe)
     document = without(read_recipe(path), experiment.unset)
     for changes in (experiment.changes, experiment.scales[scale], arm.changes, arm.at.get(scale, {})):
-        document = merged(document, changes)
+        document = merged(document, with_seed(changes, seed))
     run: Document = {"seed": seed} | ({} if steps is None else {"steps": steps})
     document = merged(document, {"trainer": trainer.name, "run": run})
     total = document["run"].get("steps")

@@ -49,6 +49,19 @@ def test_seed_steps_and_scale_make_other_jobs(small_experiment: Experiment) -> N
     assert [job.recipe["run"]["steps"] for job in jobs] == [8, 8, 16, 9]
 
 
+def test_an_arm_can_take_a_model_of_its_own_for_each_seed(experiment_file: Path) -> None:
+    text = experiment_file.read_text(encoding="utf-8")
+    named = """set = { "model.base" = "base-{seed}", "data.sources" = [{ folder = "a-{seed}", weight = 1.0 }] }"""
+    experiment_file.write_text(text.replace('set = { "loss.kl_weight" = 0.5 }', named), encoding="utf-8")
+    experiment = read_experiment(experiment_file)
+    recipes = [job_of(experiment, experiment.arm("strong"), seed, "screening").recipe for seed in (1, 12)]
+    assert [recipe["model"]["base"] for recipe in recipes] == ["base-1", "base-12"]
+    assert [recipe["data"]["sources"] for recipe in recipes] == [
+        [{"folder": "a-1", "weight": 1.0}],
+        [{"folder": "a-12", "weight": 1.0}],
+    ]
+
+
 def test_changes_lie_over_each_other_in_order(small_experiment: Experiment) -> None:
     screening = job_of(small_experiment, small_experiment.arm("strong"), 3, "screening").recipe
     confirm = job_of(small_experiment, small_experiment.arm("strong"), 3, "confirm").recipe
