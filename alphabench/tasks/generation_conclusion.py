@@ -14,6 +14,11 @@ from alphabench.tasks.generation_plan import PlannedImage
 from alphabench.tasks.generation_sheet import image_sheets
 from alphabench.tasks.resumable_run import Clock
 
+DRAWN_OTHERWISE = (
+    "prompts are stripped and each image has a seed of its own; the authors' scripts keep the line feed and draw all "
+    "images of a category from one generator with seed 42"
+)
+
 
 def conclude_generation(
     job: GenerationJob, request: RunRequest, store: RunStore, scorer: ImageScorer, clock: Clock
@@ -46,7 +51,7 @@ def conclude_generation(
         started=store.started,
         resumed=store.resumed,
         timings=timings(clock, job.source.seconds),
-        deviations=scorer.deviations(job.groups, metrics),
+        deviations=(*scorer.deviations(job.groups, metrics), *_drawn_otherwise(job)),
         incomplete=_absent(job),
         notes="; ".join(filter(None, (_count(job), *_remarks(job), scorer.notes(job.groups)))),
     )
@@ -60,6 +65,13 @@ def conclude_generation(
 
 def _count(job: GenerationJob) -> str:
     return f"{job.per_prompt} images of each prompt" if job.per_prompt > 1 else ""
+
+
+def _drawn_otherwise(job: GenerationJob) -> list[str]:
+    """Return how the images were drawn otherwise than by the scripts whose numbers the protocol is to reproduce."""
+    if job.task != "generation" or job.protocol.aggregation.mode != "paper-t2i":
+        return []
+    return [DRAWN_OTHERWISE]
 
 
 def _remarks(job: GenerationJob) -> list[str]:

@@ -13,7 +13,7 @@ from alphabench.experiments.page import Picture, to_markdown
 from alphabench.experiments.transparency.__main__ import main, write_study
 from alphabench.experiments.transparency.claims import CLAIMS, SEEN_FROM, WITHDRAWN, Claim
 from alphabench.experiments.transparency.damages import DAMAGES
-from alphabench.experiments.transparency.page import also_moved_by, study_blocks
+from alphabench.experiments.transparency.page import also_moved_by, by_rank_alone, study_blocks
 from alphabench.experiments.transparency.plot import heat_map
 from alphabench.experiments.transparency.report import to_csv, to_json
 from alphabench.experiments.transparency.responses import Responses, measures_of, respond
@@ -24,6 +24,7 @@ from alphabench.metrics.validated import VALIDATED
 
 CATEGORIES = ("hard", "soft", "hair", "glass", "smoke", "text")
 STRENGTHS = 6
+SETTING = {"images": 24, "motifs": 24, "side": 128, "command": "make it"}
 RESULTS = resources.files("alphabench.experiments.transparency") / "results"
 
 
@@ -148,19 +149,41 @@ def invented():
 
 
 def test_page_files_and_map_hold_every_claim(invented):
-    setting = {"images": 24, "motifs": 24, "side": 128, "command": "make it"}
     svg = heat_map(invented)
-    text = to_markdown(study_blocks(invented, setting, Picture("map.svg", svg, "map")))
+    text = to_markdown(study_blocks(invented, SETTING, Picture("map.svg", svg, "map")))
     for name in (*CLAIMS, *DAMAGES):
         assert name in text
         assert name in svg.decode()
     rows = list(csv.DictReader(io.StringIO(to_csv(invented))))
     assert len([row for row in rows if row["place"] == "all"]) == len(CLAIMS) * len(DAMAGES)
     assert {row["rank"] for row in rows if (row["metric"], row["damage"]) == ("border_cut", "holes")} == {""}
-    document = json.loads(to_json(invented, setting))
+    document = json.loads(to_json(invented, SETTING))
     found = sum(len(facts["findings"]) for facts in document["metrics"].values())
     assert found == len(invented.findings)
     assert any(move.startswith("cut +") for move in also_moved_by(invented, "fringe"))
+
+
+def test_the_page_shows_the_change_of_every_metric_by_every_damage(invented):
+    page = to_markdown(study_blocks(invented, SETTING, Picture("map.svg", b"<svg/>", "map")))
+    table = page.split("## Every damage")[1].split("\n## ")[0]
+    rows = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| ")]
+    assert [name.strip() for name in rows[0]] == ["damage", *CLAIMS]
+    assert [row[0].strip() for row in rows[2:]] == list(DAMAGES)
+    for row in rows[2:]:
+        for metric, cell in zip(CLAIMS, row[1:], strict=True):
+            change = invented.reactions[metric, row[0].strip()].change
+            expected = "–" if change is None else f"{change.value:+.2f} [{change.low:+.2f}, {change.high:+.2f}]"
+            assert cell.strip() == expected.replace("-0.00", "+0.00")
+
+
+def test_what_a_mean_is_not_shown_to_ignore_is_said(generator):
+    strong, still = rising(generator, noise=1.5), rising(generator, slope=0.0)
+    wide = still + generator.normal(size=(24, 1)) * 0.5 * (np.arange(STRENGTHS) == STRENGTHS - 1)
+    found = judged({("m", "cut"): strong, ("m", "spill"): wide}, {"m": Claim({"cut": 1}, ("spill",))})
+    change = found.reactions["m", "spill"].change
+    assert found.validated == {"m": "set"}
+    assert not change.within(0.2)
+    assert f"m – spill {change.value:+.2f} [" in by_rank_alone(found)
 
 
 def test_claims_are_about_metrics_and_damages_that_exist():

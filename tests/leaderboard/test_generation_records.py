@@ -1,6 +1,7 @@
 """Records of generated images: checked, stored, shown and compared like others."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from alphabench.results.compare import compare
 from alphabench.results.document import document_bytes, record_id
 from alphabench.results.record import load_record
 
+OWN = Path(__file__).parents[2] / "leaderboard" / "alpha-t2i-mini@1"
 MINI = {"protocol_id": "alpha-t2i-mini@1"}
 
 
@@ -110,6 +112,15 @@ def test_the_gate_says_that_it_has_no_metric_of_the_protocol(pair, capsys, monke
     assert "has no metric of alpha-t2i-mini@1" in capsys.readouterr().err
     assert command_line.run(["leaderboard", "compare", str(pair[0]), str(pair[1])]) == 0
     assert "none: the gate has no metric of alpha-t2i-mini@1" in capsys.readouterr().out
+
+
+def test_a_report_says_how_the_same_images_are_made_again(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "page.html"
+    (folder,) = OWN.glob("alphabench__rgba-lora-mini/*")
+    assert command_line.run(["report", str(folder), "--out", str(page)]) == 0, capsys.readouterr().err
+    command = "generate --model rgba-lora --prompts alpha-t2i --protocol alpha-t2i-mini@1 --seed 0 --steps 24"
+    assert f"{command} --guidance 3 --size 128x128" in page.read_text(encoding="utf-8")
 
 
 def test_the_report_of_a_record_asks_for_no_references(pair, capsys, monkeypatch, tmp_path):

@@ -1,5 +1,10 @@
 import hashlib
+import importlib
+import sys
+import types
+import warnings
 
+import packaging.version
 import pytest
 import torch
 
@@ -38,3 +43,29 @@ def random_pair():
         return (reference + shift).clamp(0, 1).to(dtype), reference.to(dtype)
 
     return make
+
+
+@pytest.fixture
+def pyiqa_room(monkeypatch):
+    """Import a module of pyiqa, or of the CLIP that comes with it, which asks for a part of old setuptools."""
+    old = types.ModuleType("pkg_resources")
+    old.packaging = packaging
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of their dependencies, at import only
+        pytest.importorskip("pyiqa", exc_type=ImportError)
+        monkeypatch.setitem(sys.modules, "pkg_resources", old)
+        yield importlib.import_module
+
+
+@pytest.fixture
+def released_clip(pyiqa_room):
+    """Write a small CLIP as it was released, and return it as the original's class."""
+
+    def write(path, *, width, words):
+        room = pyiqa_room("clip.model")
+        clip = room.CLIP(width, 32, 2, 64, 8, 77, words, 64, 1, 1).half().float().eval()  # as released: fp16
+        # The released file is a TorchScript archive, which is going away.
+        torch.jit.trace_module(clip, {"encode_image": torch.rand(2, 3, 32, 32)}).save(path)
+        return clip
+
+    return write

@@ -1,11 +1,7 @@
 """The LAION aesthetic score, with a small encoder in the place of CLIP's."""
 
-import importlib
-import sys
 import types
-import warnings
 
-import packaging.version
 import pytest
 import torch
 from torch import nn
@@ -42,23 +38,12 @@ def images(count=2, height=40, width=28):
     return torch.rand(count, 3, height, width)
 
 
-@pytest.fixture
-def pyiqa_archs(monkeypatch):
-    """Return pyiqa's score and the CLIP it comes from; `clip` asks for a part of old setuptools."""
-    old = types.ModuleType("pkg_resources")
-    old.packaging = packaging
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of their dependencies, at import only
-        pytest.importorskip("pyiqa")
-        monkeypatch.setitem(sys.modules, "pkg_resources", old)
-        return importlib.import_module("pyiqa.archs.laion_aes_arch"), importlib.import_module("clip.model")
-
-
-def test_it_is_the_score_of_pyiqa(pyiqa_archs):
+def test_it_is_the_score_of_pyiqa(pyiqa_room):
+    laion = pyiqa_room("pyiqa.archs.laion_aes_arch")
     encoder, state, seen = Encoder().eval(), head(), images()
-    theirs = pyiqa_archs[0].LAIONAes.__new__(pyiqa_archs[0].LAIONAes)
+    theirs = laion.LAIONAes.__new__(laion.LAIONAes)
     nn.Module.__init__(theirs)
-    theirs.mlp = pyiqa_archs[0].MLP(768)
+    theirs.mlp = laion.MLP(768)
     theirs.mlp.load_state_dict(state)
     theirs.clip_model = [encoder]
     with torch.no_grad():
@@ -67,13 +52,9 @@ def test_it_is_the_score_of_pyiqa(pyiqa_archs):
     assert ours.tolist() == pytest.approx(expected.tolist(), abs=1e-6)
 
 
-def test_a_clip_file_gives_the_embeddings_of_the_original_clip(pyiqa_archs, tmp_path):
-    clip = pyiqa_archs[1].CLIP(768, 32, 2, 64, 8, 77, 100, 64, 1, 1).half().float().eval()  # as released: fp16
-    seen = torch.rand(2, 3, 32, 32)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the released file is a TorchScript archive, which is going away
-        torch.jit.trace_module(clip, {"encode_image": seen}).save(tmp_path / "clip.pt")
-        encode, side = clip_encoder(tmp_path / "clip.pt")
+def test_a_clip_file_gives_the_embeddings_of_the_original_clip(released_clip, tmp_path):
+    clip, seen = released_clip(tmp_path / "clip.pt", width=768, words=100), torch.rand(2, 3, 32, 32)
+    encode, side = clip_encoder(tmp_path / "clip.pt")
     with torch.no_grad():
         assert side == 32
         torch.testing.assert_close(encode(seen), clip.encode_image(seen), atol=1e-5, rtol=0)

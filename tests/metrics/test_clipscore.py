@@ -1,6 +1,7 @@
 """CLIPScore: tokens, arithmetic and honesty about absent weights."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -46,6 +47,26 @@ def test_the_score_is_two_and_a_half_times_the_positive_cosine(
 ) -> None:
     scores = scorer(image, text)(torch.rand(2, 3, 20, 30), ["one", "two"])
     assert scores.tolist() == pytest.approx([expected, expected], abs=1e-6)
+
+
+def test_it_is_the_score_of_pyiqa(
+    pyiqa_room: Any, released_clip: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = pyiqa_room("pyiqa.archs.clipscore_arch").CLIPScore
+    metric = theirs.__new__(theirs)
+    torch.nn.Module.__init__(metric)
+    metric.clip_model = released_clip(tmp_path / "clip.pt", width=96, words=49408)
+    metric.prefix, metric.w = "A photo depicts", 2.5
+    texts = ["a glass of water", "smoke", "a very long text " * 40]
+    seen = torch.rand(3, 3, 45, 60)
+    with torch.no_grad():
+        expected = metric(seen, texts)
+    monkeypatch.setattr("alphabench.metrics.clipscore.locate", lambda name: tmp_path / "clip.pt")
+    clip_scorer.cache_clear()
+    found = clipscore(seen, texts)
+    clip_scorer.cache_clear()
+    assert float(expected.max()) > 0
+    assert found.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
 
 
 def test_each_image_needs_a_text() -> None:

@@ -91,6 +91,19 @@ def test_a_record_tells_what_the_model_does_not_read_of_its_prompts(
     assert "1 of 5 prompts are longer than the model reads, first cold/00000" in notes
 
 
+def test_under_the_authors_rules_a_record_says_that_images_were_drawn_otherwise(
+    request_of: Callable[..., GenerationRequest], tmp_path: Path
+) -> None:
+    generated = generate_set(request_of(protocol="alpha-t2i-paper@1"), quiet).record.document["deviations"]
+    assert any("each image has a seed of its own" in sentence for sentence in generated)
+    request = request_of()
+    images = ImagesRequest(
+        request.prompts, tmp_path / "run" / "predictions", protocol="alpha-t2i-paper@1", out=tmp_path / "scored"
+    )
+    scored = score_images(images, quiet).record.document["deviations"]  # who knows how these were drawn
+    assert scored == [sentence for sentence in generated if "each image has a seed" not in sentence]
+
+
 def test_the_record_holds_prompts_seeds_and_sampling(toy: Any, request_of: Callable[..., GenerationRequest]) -> None:
     outcome = generate_set(request_of(seed=7, per_prompt=2), quiet)
     document = outcome.record.document

@@ -76,6 +76,13 @@ def study_blocks(found: Study, setting: dict[str, Any], picture: Picture) -> lis
         _category_table(found),
         Heading("Claims to ignore"),
         _ignored_table(found),
+        Paragraph(by_rank_alone(found)),
+        Heading("Every damage"),
+        Paragraph(
+            "What no claim speaks of stands here too: a metric may move more by another damage than by its own, and "
+            "then a difference between two models is no evidence for the fault that it is named after."
+        ),
+        _change_table(found),
         Paragraph(
             DRAFT + "; ".join(f"{metric} – {damage} ({why})" for (metric, damage), why in WITHDRAWN.items()) + "."
         ),
@@ -88,14 +95,17 @@ def study_blocks(found: Study, setting: dict[str, Any], picture: Picture) -> lis
 
 
 def also_moved_by(found: Study, metric: str) -> list[str]:
-    """Return the damages outside a metric's claims to see that move its mean by more than a negligible amount."""
+    """Return the damages outside a metric's claims to see that move its mean.
+
+    Listed is what moves it by more than a negligible amount, the interval free of 0.
+    """
     moved = []
     for damage in DAMAGES:
         change = found.reactions[metric, damage].change
         if damage in CLAIMS[metric].sees or change is None:
             continue
-        if change.beyond(NEGLIGIBLE) or change.beyond(-NEGLIGIBLE):
-            moved.append(f"{damage} {change.value:+.2f}")
+        if abs(change.value) > NEGLIGIBLE and change.low * change.high > 0:
+            moved.append(f"{damage} {_interval(change)}")
     return moved
 
 
@@ -169,6 +179,33 @@ def _ignored_table(found: Study) -> Table:
         ("metric", "damage", "within images", "change", "holds"),
         tuple(rows),
         frozenset({0, 1, 4}),
+    )
+
+
+def by_rank_alone(found: Study) -> str:
+    """Return the claims to ignore that a mean over a set is not shown to keep."""
+    open_claims = []
+    for finding in (finding for finding in found.findings if finding.kind == "ignores" and finding.by == "rank"):
+        change = found.reactions[finding.metric, finding.damage].change
+        if found.validated.get(finding.metric) == "set" and (change is None or not change.within(NEGLIGIBLE)):
+            open_claims.append(f"{finding.metric} – {finding.damage} {_interval(change)}")
+    if not open_claims:
+        return "Each claim to ignore of a metric for means over a set holds for the change of the mean, too."
+    return (
+        "These hold within images, and for the mean over a set it is not shown: the change of the mean is not within "
+        f"±{NEGLIGIBLE} standard deviations. {'; '.join(open_claims)}."
+    )
+
+
+def _change_table(found: Study) -> Table:
+    rows = tuple(
+        (damage, *(_interval(found.reactions[metric, damage].change) for metric in CLAIMS)) for damage in DAMAGES
+    )
+    return Table(
+        "Change of the mean at the greatest strength in standard deviations over the undamaged images",
+        ("damage", *CLAIMS),
+        rows,
+        frozenset({0}),
     )
 
 

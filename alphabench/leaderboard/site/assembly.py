@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
@@ -223,11 +224,20 @@ def _command(record: Record) -> str:
     if document["task"] == "generation":
         return (
             f"alphabench generate --model {model.get('architecture', model['name'])} --prompts {data} "
-            f"--protocol {record.protocol.id}"
+            f"--protocol {record.protocol.id}{_sampling_options(document)}"
         )
     if record.protocol.task == "generation":
         return f"alphabench score --prompts {data} --prediction PREDICTIONS --protocol {record.protocol.id}"
     return f"alphabench score --reference REFERENCES --prediction PREDICTIONS --protocol {record.protocol.id}"
+
+
+def _sampling_options(document: Mapping[str, Any]) -> str:
+    """Return seed and sampling of a generation run as options, as far as the record says."""
+    options = {"seed": document["seeds"].get("generation")}
+    if sampling := document["model"].get("config", {}).get("sampling"):
+        options |= {"steps": sampling["steps"], "guidance": sampling["guidance"]}
+        options |= {"size": f"{sampling['height']}x{sampling['width']}"}
+    return "".join(f" --{name} {value}" for name, value in options.items() if value is not None)
 
 
 def values_script(record: Record, values: SampleValues, digits: int = 9) -> bytes:
