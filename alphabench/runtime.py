@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alphabench.errors import UsageError
+from alphabench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +30,22 @@ def cache_dir() -> Path:
     else:
         base = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     return Path(base).expanduser() / "alphabench"
+
+
+def expanded(name: str | Path, *, noun: str = "file or folder") -> Path:
+    """Return a path with `~` and `~user` expanded.
+
+    Args:
+        name: the path.
+        noun: what it should be, for the message.
+
+    Raises:
+        UsageError: there is no such user.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"there is no {noun} {str(name)!r}: {error}", remedy="Write the whole path.") from error
 
 
 def weights_dir() -> Path:
@@ -190,6 +206,30 @@ def set_determinism(seed: int = 0) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
     torch.backends.cudnn.benchmark = False
+
+
+@contextlib.contextmanager
+def enough_memory(images: int) -> Iterator[None]:
+    """Turn a lack of memory inside a model into an error with a remedy.
+
+    Args:
+        images: how many it was given at a time.
+
+    Raises:
+        DataError: the memory of the device, or of the machine, is full.
+    """
+    import torch
+
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        full = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+        if not full:
+            raise
+        raise DataError(
+            f"the memory is too small for {images} images at a time",
+            remedy="Use a smaller --batch-size, or smaller images: what is finished is safe, and is not done again.",
+        ) from error
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """The command group and the one place where errors become messages and exit codes."""
 
 import errno
-import json
+import io
 import os
 import sys
 import traceback
@@ -16,6 +16,7 @@ from alphabench.cli.experiment import experiment
 from alphabench.cli.generate import generate
 from alphabench.cli.leaderboard import leaderboard
 from alphabench.cli.models import models
+from alphabench.cli.output import emit_json
 from alphabench.cli.protocols import protocols
 from alphabench.cli.reconstruct import reconstruct
 from alphabench.cli.report import report
@@ -68,6 +69,9 @@ for command in COMMANDS:
 
 def main() -> None:
     """Run the command line and leave with the exit code of what happened."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what the terminal's encoding lacks is escaped, not an error
+            stream.reconfigure(errors="backslashreplace")
     code = run(sys.argv[1:])
     if leave_world():  # past the interpreter's own end, where a thread of a connection may still abort it
         sys.stdout.flush()
@@ -121,8 +125,7 @@ def _fail(arguments: list[str], code: str, message: str, remedy: str, exit_code:
     if not is_main_process():  # rank 0 is the only one that speaks on stdout
         click.echo(f"error on rank {os.environ['RANK']}: {message}", err=True)
     elif "--json" in arguments:
-        document = {"error": {"code": code, "message": message, "remedy": remedy}}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        emit_json({"error": {"code": code, "message": message, "remedy": remedy}})
     else:
         click.secho(f"error: {message}", err=True, fg="red")
         if remedy:

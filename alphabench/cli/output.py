@@ -39,7 +39,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 def emit_json(document: Mapping[str, Any], *, compact: bool = False) -> None:
     """Print one JSON document on stdout, indented; or compact, in one line and several times as fast."""
-    click.echo(json.dumps(document, indent=None if compact else 2, ensure_ascii=False, allow_nan=False))
+    # Where stdout cannot hold every letter, escapes can.
+    plain = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") != "utf8"
+    click.echo(json.dumps(document, indent=None if compact else 2, ensure_ascii=plain, allow_nan=False))
 
 
 def print_table(

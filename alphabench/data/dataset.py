@@ -13,7 +13,7 @@ from alphabench.data.manifest import Manifest, Sample, manifest_folder
 from alphabench.data.manifest_file import load_manifest, nearest
 from alphabench.errors import DataError, UsageError
 from alphabench.files import sha256_of
-from alphabench.runtime import cache_dir
+from alphabench.runtime import cache_dir, expanded
 
 if TYPE_CHECKING:
     from alphabench.image.types import Codes
@@ -194,7 +194,7 @@ def resolve_data(
         DataError: the set is not built, its images are nowhere, or the folder is refused.
     """
     text = str(name)
-    path = Path(text).expanduser()
+    path = expanded(text)
     if not text:
         raise UsageError("the name of the data set is empty", remedy=nearest(text, sorted(known_manifests())))
     if manifest := _named(text):

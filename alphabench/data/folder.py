@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from alphabench.data.manifest import Layout, Manifest, Sample, refuse_twins
-from alphabench.data.naming import LABEL, sample_id_of, slug_of
+from alphabench.data.naming import JUNK, LABEL, sample_id_of, slug_of
 from alphabench.errors import AlphabenchError, DataError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ REFUSED = frozenset(
         *("raw", "dng", "npy"),
     )
 )
-JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db", "$recycle.bin"})
 OPAQUE_ONLY = frozenset({".jpg", ".jpeg"})
 ALL = "all"
 _THREADS = 8

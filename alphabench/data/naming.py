@@ -10,6 +10,9 @@ LABEL = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 DEVICE_STEMS = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(1, 10))}
 )
+JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db", "$recycle.bin"})
+"""Names, in lower case, of what systems put into folders: never data."""
+
 MAX_ID = 200
 
 
@@ -17,14 +20,14 @@ def slug_of(name: str, *, fallback: str = "data") -> str:
     """Return `name` as a slug: `[a-z0-9][a-z0-9._-]{0,62}`, no `__`, no trailing dot.
 
     Marks are dropped from letters, everything else that does not fit becomes one hyphen; a name of which
-    nothing is left becomes `fallback`; a device name of Windows gets `fallback` in front.
+    nothing is left becomes `fallback`; a device name of Windows or a name in `JUNK` gets `fallback` in front.
     """
     plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9._-]+", "-", plain)
     slug = re.sub(r"_{2,}", "_", slug).lstrip("._-")[:63].rstrip(".-")
     if not slug:
         return fallback
-    return f"{fallback}-{slug}" if slug.partition(".")[0] in DEVICE_STEMS else slug
+    return f"{fallback}-{slug}" if slug.partition(".")[0] in DEVICE_STEMS or slug in JUNK else slug
 
 
 def sample_id_of(stem: str) -> str:

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from alphabench.data.manifest import manifest_folder
-from alphabench.data.naming import DEVICE_STEMS, SLUG, slug_of
+from alphabench.data.naming import DEVICE_STEMS, JUNK, SLUG, slug_of
 from alphabench.data.prompts import Prompt, PromptSet
 from alphabench.errors import DataError, UsageError
+from alphabench.runtime import expanded
 
 MAX_BYTES = 2**20
 MAX_PROMPTS = 100_000
@@ -73,11 +74,7 @@ def resolve_prompts(name: str | Path) -> PromptSet:
                 remedy=f"Write ./{text} for the file of this folder, or {slug}@{VERSION} for the shipped set.",
             )
         return read_prompts(path)
-    try:
-        path = Path(text).expanduser()
-    except RuntimeError as error:
-        raise UsageError(f"there is no prompt file {text!r}: {error}", remedy="Write the whole path.") from error
-    return read_prompts(path)
+    return read_prompts(expanded(text, noun="prompt file"))
 
 
 def read_prompts(path: Path) -> PromptSet:
@@ -246,7 +243,7 @@ def _check_names(path: Path, line: int, names: list[str], *, required: str) -> N
 
 
 def _check_category(path: Path, line: int, category: str) -> None:
-    if SLUG.fullmatch(category) and category.partition(".")[0] not in DEVICE_STEMS:
+    if SLUG.fullmatch(category) and category.partition(".")[0] not in DEVICE_STEMS and category not in JUNK:
         return
     raise _fault(
         path,

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import secrets
 import sys
 from collections.abc import Iterable, Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from alphabench.errors import DataError
 
-TEMPORARY = "tmp-"
+_TEMPORARY = re.compile(r"tmp-[0-9]+-[0-9a-f]{16}")
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_PERMISSION = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
@@ -21,7 +22,7 @@ def write_durably(path: Path, data: bytes) -> None:
     The bytes go to a temporary file in the same folder, reach the disk, take their name, and then the
     folder's entry reaches the disk. On a fault the temporary file is removed and the `OSError` passes.
     """
-    temporary = path.parent / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
+    temporary = path.parent / f"tmp-{os.getpid()}-{secrets.token_hex(8)}"
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         descriptor = os.open(temporary, flags, 0o666)
@@ -63,9 +64,14 @@ def remove_temporary_files(folders: Iterable[Path]) -> None:
     """Remove what a killed process left half written in `folders`; call it under the lock."""
     for folder in folders:
         if folder.is_dir():
-            for path in folder.rglob(f"{TEMPORARY}*"):
-                if path.is_file() and not path.is_symlink():
+            for path in folder.rglob("tmp-*"):
+                if is_temporary(path):
                     path.unlink()
+
+
+def is_temporary(path: Path) -> bool:
+    """Say whether `path` is a file that `write_durably` began: no other name and no folder is ours to remove."""
+    return bool(_TEMPORARY.fullmatch(path.name)) and path.is_file() and not path.is_symlink()
 
 
 @contextlib.contextmanager

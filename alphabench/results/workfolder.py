@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from alphabench.errors import DataError
-from alphabench.results.canonical import canonical_json, parse_json
-from alphabench.results.durable import TEMPORARY, remove_temporary_files, write_durably
+from alphabench.results.canonical import canonical_json
+from alphabench.results.durable import is_temporary, remove_temporary_files, write_durably
 from alphabench.results.request import RunRequest
 
 REQUEST, STARTS, LOCK = "request.json", "starts.json", "lock"
@@ -19,9 +19,9 @@ FURTHER_PAGES = "contact_sheet-*.png"
 RUNS = Path("runs")
 
 _OURS = {
-    PARTS: ("*.parquet", "*.torn", f"{TEMPORARY}*"),
-    FEATURES: ("*.safetensors", "*.torn", f"{TEMPORARY}*"),
-    PREDICTIONS: ("*.png", "*.webp", f"{TEMPORARY}*"),
+    PARTS: ("*.parquet", "*.torn"),
+    FEATURES: ("*.safetensors", "*.torn"),
+    PREDICTIONS: ("*.png", "*.webp"),
     RECORD: ("record.json", "samples.parquet", "*.png", "*.html", "*.csv"),
 }
 
@@ -54,8 +54,7 @@ def refuse_foreign_content(folder: Path) -> None:
                 return
         foreign = REQUEST
     else:
-        names = sorted(entry.name for entry in folder.iterdir())
-        others = [name for name in names if name != LOCK and not name.startswith(TEMPORARY)]
+        others = sorted(entry.name for entry in folder.iterdir() if entry.name != LOCK and not is_temporary(entry))
         if not others:
             return
         foreign = others[0]
@@ -84,12 +83,12 @@ def settle_request(folder: Path, request: RunRequest) -> None:
 
 
 def read_starts(folder: Path) -> list[str]:
-    """Return the times at which this run was started, the first one first."""
-    path = folder / STARTS
-    if not path.exists():
+    """Return the times at which this run was started, the first one first; none where they cannot be read."""
+    try:
+        starts = json.loads((folder / STARTS).read_bytes())["starts"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return []
-    starts: list[str] = parse_json(path.read_bytes(), name=str(path))["starts"]
-    return starts
+    return [str(start) for start in starts] if isinstance(starts, list) else []
 
 
 def add_start(folder: Path) -> list[str]:
@@ -102,8 +101,9 @@ def add_start(folder: Path) -> list[str]:
 def clean(folder: Path) -> None:
     """Remove what killed processes left half written; call it under the lock."""
     remove_temporary_files([folder / PARTS, folder / FEATURES, folder / PREDICTIONS])
-    for path in folder.glob(f"{TEMPORARY}*"):
-        path.unlink()
+    for path in folder.iterdir():
+        if is_temporary(path):
+            path.unlink()
     for name in (RECORD_TEMPORARY, RECORD_OLD):
         shutil.rmtree(folder / name, ignore_errors=True)
 

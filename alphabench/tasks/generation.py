@@ -20,7 +20,7 @@ from alphabench.tasks.generation_job import GenerationJob
 from alphabench.tasks.generation_plan import planned_images
 from alphabench.tasks.generation_sources import FolderSource, GeneratorSource
 from alphabench.tasks.job import Outcome, Report
-from alphabench.tasks.resumable_run import SEEDS
+from alphabench.tasks.resumable_run import SEEDS, refuse_work_folder
 
 MAX_SEED = 2**53 - 1
 """The largest whole number that every reader of JSON keeps."""
@@ -110,7 +110,7 @@ def score_images(request: ImagesRequest, report: Report) -> Outcome:
     """Judge a folder of finished images, tied to the prompts by their ids.
 
     Raises:
-        UsageError: unknown protocol, prompt file or device.
+        UsageError: unknown protocol, prompt file or device, or a run's work folder instead of its images.
         IncompleteError: no prompt has an image.
         DataError: images that belong to no prompt, that are unreadable, or lie in the work folder.
         Interrupted: stopped by the user; the same request goes on.
@@ -120,6 +120,7 @@ def score_images(request: ImagesRequest, report: Report) -> Outcome:
     protocol = load_protocol(request.protocol)
     protocol.require_task("generation")
     device = resolve_device(request.device)
+    refuse_work_folder(request.prediction)
     found = resolve_data(str(request.prediction))
     samples = {sample.id: sample for sample in found.manifest.samples}
     images = planned_images(prompts.prompts, seed=0, per_prompt=request.per_prompt)

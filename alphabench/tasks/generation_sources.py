@@ -18,6 +18,7 @@ from alphabench.models.contract import Generator, PromptReader, Sampling
 from alphabench.models.predictions import PredictionFolder
 from alphabench.models.spec import ModelInfo
 from alphabench.results.request import model_document
+from alphabench.runtime import enough_memory
 from alphabench.tasks.generation_plan import PlannedImage
 from alphabench.tasks.judged import check_output
 
@@ -93,7 +94,7 @@ class GeneratorSource:
             DataError: the model returned something else.
         """
         started = time.perf_counter()
-        with torch.inference_mode():
+        with torch.inference_mode(), enough_memory(len(images)):
             latents = self.model.sample(
                 [image.prompt.text for image in images], [image.seed for image in images], self.sampling
             )
@@ -115,7 +116,7 @@ class GeneratorSource:
         """
         started = time.perf_counter()
         assert begun is not None
-        with torch.inference_mode():
+        with torch.inference_mode(), enough_memory(len(images)):
             output = self.model.decode(begun)
         self._wait()
         self._decoding_seconds += time.perf_counter() - started

@@ -17,6 +17,7 @@ from alphabench.image.types import AnyCodes, AnyRgba, Codes, Rgba
 from alphabench.models.contract import Reconstructor
 from alphabench.models.predictions import PredictionFolder
 from alphabench.models.spec import ModelInfo
+from alphabench.runtime import enough_memory
 
 RANGE_TOLERANCE = 1e-6
 """How far outside [0,1] a model may answer; adapters clamp, so more is a fault of the adapter."""
@@ -84,7 +85,7 @@ class JudgedModel:
         for indices in by_size.values():
             batch = torch.cat([references[index] for index in indices]).to(self.device)
             started = time.perf_counter()
-            with torch.inference_mode():
+            with torch.inference_mode(), enough_memory(len(indices)):
                 output = self.model.reconstruct(batch)
             self._wait()
             self.seconds += time.perf_counter() - started

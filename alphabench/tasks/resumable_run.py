@@ -12,7 +12,8 @@ from alphabench.results.document import validate_model
 from alphabench.results.record import Record, load_record
 from alphabench.results.request import RunRequest
 from alphabench.results.store import RunStore
-from alphabench.runtime import World
+from alphabench.results.workfolder import PREDICTIONS, REQUEST
+from alphabench.runtime import World, expanded
 from alphabench.tasks.interrupt import interruptible
 from alphabench.tasks.job import Report
 
@@ -101,15 +102,21 @@ class ResumableRun:
             return load_record(finished, protocol=self.protocol), False
 
     def _stored(self, store: RunStore) -> Record | None:
-        """Return the record of an earlier run, unless a metric that it lacks can be computed by now."""
+        """Return the record of an earlier run, unless samples are lost or a metric can be computed by now.
+
+        Raises:
+            DataError: the record is damaged.
+        """
         finished = store.finished
-        if finished is None:
+        if finished is None or store.done < len(self.samples):
             return None
-        record = load_record(finished, protocol=self.protocol)
+        try:
+            record = load_record(finished, protocol=self.protocol)
+        except DataError as error:
+            remedy = f"Remove {finished} and repeat the command: what it is made of is whole, and stays."
+            raise DataError(error.message, remedy=remedy) from error
         lacking = {item["name"] for item in record.document["metrics"] if item["state"] == "unavailable"}
-        if not record.complete and (store.done < len(self.samples) or lacking - set(self.unavailable)):
-            return None
-        return record
+        return None if not record.complete and lacking - set(self.unavailable) else record
 
 
 def together(place: World, action: Callable[[], None]) -> None:
@@ -138,6 +145,17 @@ def require_batch(size: int) -> None:
     """
     if size < 1:
         raise UsageError(f"a batch of {size} images is none", remedy="Use a batch size of 1 or more.")
+
+
+def refuse_work_folder(folder: Path | str) -> None:
+    """Refuse a run's work folder where its images are meant.
+
+    Raises:
+        UsageError: it is one.
+    """
+    images = expanded(folder) / PREDICTIONS
+    if images.is_dir() and (images.parent / REQUEST).is_file():
+        raise UsageError(f"{str(folder)!r} is the work folder of a run", remedy=f"Its images are in {images}.")
 
 
 def refuse_nesting(folder: Path, read: Sequence[Path]) -> None:

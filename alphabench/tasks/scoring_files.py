@@ -16,6 +16,7 @@ from alphabench.tasks.job import Job, Outcome, Report
 from alphabench.tasks.judged import JudgedFolder
 from alphabench.tasks.paper_pairing import PaperPairing, pair_by_position
 from alphabench.tasks.reconstruction import require_reconstruction
+from alphabench.tasks.resumable_run import refuse_work_folder
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def score_files(request: ScoreRequest, report: Report) -> Outcome:
     """Run the request and return the finished record.
 
     Raises:
-        UsageError: unknown protocol or device.
+        UsageError: unknown protocol or device, or a run's work folder instead of its images.
         IncompleteError: no reference has a prediction.
         DataError: predictions that are extra, duplicate, unreadable or of another size.
         Interrupted: stopped by the user; the same request goes on.
@@ -48,6 +49,8 @@ def score_files(request: ScoreRequest, report: Report) -> Outcome:
     require_reconstruction(protocol)
     refuse_predictions(protocol)
     device = resolve_device(request.device)
+    for folder in (request.reference, request.prediction):
+        refuse_work_folder(folder)
     references = resolve_data(str(request.reference))
     predictions = resolve_data(str(request.prediction))
     pairing: PaperPairing | None = None

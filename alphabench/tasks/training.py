@@ -7,6 +7,7 @@ from alphabench.errors import UsageError
 from alphabench.models.recipe_file import bundled_recipes, read_recipe
 from alphabench.models.registry import list_trainers, trainer_spec
 from alphabench.models.spec import TrainerSpec
+from alphabench.runtime import expanded
 
 
 def recipe(config: str) -> tuple[TrainerSpec, Path]:
@@ -19,7 +20,7 @@ def recipe(config: str) -> tuple[TrainerSpec, Path]:
     Raises:
         UsageError: no such recipe, file or room.
     """
-    path = Path(config).expanduser()
+    path = expanded(config)
     if path.suffix == ".toml":
         return trainer_spec(_room(path)), path
     known = bundled_recipes()

@@ -1,10 +1,16 @@
 """The command that makes images from words: what it prints, how it leaves."""
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from alphabench.models import registry
 
@@ -101,3 +107,90 @@ def test_score_judges_the_folder_again_and_wants_either_prompts_or_references(
     assert run_json(*asked)[1]["error"]["message"] == "there is nothing to measure the predictions against"
     code, both = run_json(*asked, "--prompts", prompts, "--reference", tmp_path)
     assert (code, both["error"]["code"]) == (2, "usage")
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"x")], ids=["lost", "damaged"])
+def test_a_finished_run_makes_again_what_was_lost(
+    run: Run, run_json: RunJson, call: list[str], damage: Callable[[Path], None]
+) -> None:
+    first = run_json(*call)[1]
+    image = Path(first["predictions"]) / "red" / "00001.png"
+    record = Path(first["predictions"]).parent / "record" / "record.json"
+    before = [path.read_bytes() for path in (image, record)]
+    damage(image)
+    code, again = run_json(*call)
+    assert (code, again["aggregates"]) == (0, first["aggregates"])
+    assert [path.read_bytes() for path in (image, record)] == before
+    assert "stored result" in run(*call)[1]
+
+
+def test_a_damaged_record_of_ones_own_run_is_made_again_from_what_is_stored(run: Run, call: list[str]) -> None:
+    assert run(*call, "--out", "here")[0] == 0
+    Path("here/record/record.json").write_text("{")
+    code, _, err = run(*call, "--out", "here")
+    assert code == 3
+    assert "Remove" in err
+    assert "here/record" in "".join(err.split())
+    shutil.rmtree("here/record")
+    code, out, err = run(*call, "--out", "here")
+    assert (code, "stored result" in out) == (0, False), err
+
+
+def test_a_work_folder_in_the_place_of_its_images_is_told_apart(run: Run, call: list[str]) -> None:
+    assert run(*call, "--out", "here")[0] == 0
+    prompts, protocol = call[2], call[6]
+    code, _, err = run("score", "--prompts", prompts, "--prediction", "here", "--protocol", protocol)
+    assert code == 2
+    assert "here/predictions" in "".join(err.split())
+    code, _, err = run("score", "--reference", "here", "--prediction", "here/predictions")
+    assert code == 2
+    assert "'here' is the work folder of a run" in err
+
+
+def test_a_home_of_nobody_is_no_folder(run: Run, call: list[str]) -> None:
+    code, _, err = run("score", "--prompts", call[2], "--prediction", "~nobody-of-this-name/images")
+    assert code == 2
+    assert "no file or folder '~nobody-of-this-name/images'" in err
+
+
+def test_too_little_memory_is_told_with_what_helps(
+    toy: Any, run: Run, call: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = toy.Toy.sample
+
+    def full(self: object, prompts: list[str], *others: object) -> object:
+        if "a blue star" in prompts:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return sample(self, prompts, *others)
+
+    monkeypatch.setattr(toy.Toy, "sample", full)
+    code, _, err = run(*call, "--batch-size", 2)
+    assert code == 3
+    assert "the memory is too small for 2 images at a time" in err
+    assert "--batch-size" in err
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("category", ["thumbs.db", "desktop.ini"])
+def test_a_category_that_reads_like_litter_is_refused(run: Run, call: list[str], category: str) -> None:
+    Path("litter.txt").write_text(f"[{category}]\na red star\n", encoding="utf-8")
+    code, _, err = run("generate", "--prompts", "litter.txt", *call[3:])
+    assert code == 3
+    assert f"Call it 'category-{category}'" in err
+
+
+def test_a_terminal_that_lacks_letters_gets_them_escaped(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252", "COLUMNS": "200"}
+    program = [sys.executable, "-m", "alphabench"]
+    table = subprocess.run([*program, "leaderboard"], env=environment, capture_output=True, check=False)
+    assert table.returncode == 0, table.stderr
+    assert rb"psnr\u2191" in table.stdout
+    (tmp_path / "twice.txt").write_text("🐱\n🐱\n", encoding="utf-8")
+    twice = subprocess.run(
+        [*program, "generate", "--prompts", str(tmp_path / "twice.txt"), "--json"],
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert twice.returncode == 3, twice.stderr
+    assert "🐱" in json.loads(twice.stdout)["error"]["message"]

@@ -236,10 +236,10 @@ def test_what_a_killed_process_left_half_written_is_removed(small, tmp_path):
     with small.open_store(tmp_path, 12, 5) as store:
         store.append(small.part(store, [0, 1, 2, 3, 4]))
     left = [
-        tmp_path / "parts" / "tmp-1-ab",
-        tmp_path / "features" / "tmp-1-ab",
-        tmp_path / "predictions" / "img" / "tmp-1-ab",
-        tmp_path / "tmp-1-ab",
+        tmp_path / "parts" / f"tmp-1-{'ab' * 8}",
+        tmp_path / "features" / f"tmp-1-{'ab' * 8}",
+        tmp_path / "predictions" / "img" / f"tmp-1-{'ab' * 8}",
+        tmp_path / f"tmp-1-{'ab' * 8}",
     ]
     for path in left:
         path.write_bytes(b"half")
@@ -248,6 +248,32 @@ def test_what_a_killed_process_left_half_written_is_removed(small, tmp_path):
         assert store.done == 5
     assert not any(path.exists() for path in left)
     assert not (tmp_path / ".record.tmp").exists()
+
+
+def test_files_that_only_look_half_written_are_never_removed(small, tmp_path):
+    (tmp_path / "tmp-notes.txt").write_text("mine")
+    with pytest.raises(DataError, match=r"holds 'tmp-notes\.txt'"):
+        small.open_store(tmp_path, 12, 5)
+    (tmp_path / "tmp-notes.txt").unlink()
+    with small.open_store(tmp_path, 12, 5) as store:
+        store.append(small.part(store, [0, 1, 2, 3, 4]))
+    kept = [tmp_path / "tmp-notes.txt", tmp_path / "predictions" / "tmp-1-ab", tmp_path / f"tmp-1-{'cd' * 8}"]
+    kept[0].write_text("mine")
+    kept[1].parent.mkdir(exist_ok=True)
+    kept[1].write_text("mine")
+    kept[2].mkdir()
+    for fresh in (False, True):
+        with small.open_store(tmp_path, 12, 5, fresh=fresh):
+            assert all(path.exists() for path in kept)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"starts": 5}', "half of", "[" * 9])
+def test_starts_that_cannot_be_read_are_counted_anew(small, tmp_path, content):
+    with small.open_store(tmp_path, 12, 5) as store:
+        store.append(small.part(store, [0, 1, 2, 3, 4]))
+    (tmp_path / "starts.json").write_text(content)
+    with small.open_store(tmp_path, 12, 5) as store:
+        assert (store.done, store.resumed) == (5, 0)
 
 
 def test_a_finished_run_is_found_and_counts_no_further_start(small, tmp_path):
