@@ -8,6 +8,7 @@ is as good as one with it.
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,23 @@ def chosen_samples(order: Sequence[str], *, each: int = EACH) -> list[tuple[str,
     return [(sample, place) for place, samples in parts.items() for sample in samples]
 
 
+def worst_first(values: Mapping[str, float], categories: Mapping[str, str], *, low_is_good: bool) -> list[str]:
+    """Return the samples, the worst first; among those of equal value the categories take turns.
+
+    Args:
+        values: of one metric, by sample.
+        categories: of each sample.
+        low_is_good: whether a small value is a good one.
+    """
+    turns: Counter[tuple[float, str]] = Counter()
+    order = []
+    for sample, value in sorted(values.items()):
+        own = value, categories[sample]
+        order.append((-value if low_is_good else value, turns[own], sample))
+        turns[own] += 1
+    return [sample for _, _, sample in sorted(order)]
+
+
 def pixels_sha256(codes: "Codes") -> str:
     """Return the SHA-256 of an image's pixels: red, green, blue, alpha of each, row by row."""
     return hashlib.sha256(codes.permute(1, 2, 0).contiguous().numpy().tobytes()).hexdigest()
@@ -123,13 +141,14 @@ def _order(record: Record) -> tuple[str, str, list[str]]:
     directed = next((name for name in names if CATALOG[name].higher_is_better is not None), names[0])
     metric = shipped_gate().rules().primary_of(record.protocol.metrics) or directed
     table: dict[str, dict[str, float]] = {}
-    for sample, _, view, name, value in record.rows:
+    categories: dict[str, str] = {}
+    for sample, category, view, name, value in record.rows:
         if name == metric:
             table.setdefault(view, {})[sample] = value
+            categories[sample] = category
     view = record.protocol.headline(metric)
     values = columns_of(record.protocol, metric, table)[view].values
-    sign = -1.0 if CATALOG[metric].higher_is_better is False else 1.0
-    return metric, view, sorted(values, key=lambda sample: (sign * values[sample], sample))
+    return metric, view, worst_first(values, categories, low_is_good=CATALOG[metric].higher_is_better is False)
 
 
 def _scored_files(run: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from alphabench.cli import app as command_line
 from alphabench.errors import DataError
 from alphabench.image.codec import decode_rgba, encode_png
 from alphabench.leaderboard import galleries
-from alphabench.leaderboard.galleries import add_gallery, chosen_samples, pixels_sha256
+from alphabench.leaderboard.galleries import add_gallery, chosen_samples, pixels_sha256, worst_first
 from alphabench.leaderboard.store import add_record, load_for_store
 from alphabench.results.canonical import canonical_json
 from alphabench.results.parts import FOOTER
@@ -55,6 +55,14 @@ def test_the_worst_the_median_and_the_best_are_kept():
     assert [name for name, place in chosen if place == "median"] == names[20:28]
     assert [name for name, place in chosen if place == "best"] == names[40:]
     assert [name for name, _ in chosen_samples(names[:5])] == names[:5]
+
+
+def test_among_equal_values_the_categories_take_turns():
+    values = dict.fromkeys(["a/0", "a/1", "a/2", "b/0", "b/1"], 0.0) | {"b/2": 0.5, "a/3": 0.1}
+    categories = {name: name[0] for name in values}
+    ties = ["a/0", "b/0", "a/1", "b/1", "a/2"]
+    assert worst_first(values, categories, low_is_good=True) == ["b/2", "a/3", *ties]
+    assert worst_first(values, categories, low_is_good=False) == [*ties, "a/3", "b/2"]
 
 
 def test_a_gallery_has_the_pixels_of_the_predictions(run_folder, tmp_path):

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from alphabench.leaderboard.gate import shipped_gate
 from alphabench.leaderboard.site import record_page
+from alphabench.leaderboard.site.beside_references import ReferenceTable, beside_references
 from alphabench.leaderboard.site.libraries import libraries, library_bytes
 from alphabench.leaderboard.site.record_page import Card, Chart, Difference
 from alphabench.leaderboard.site.shown import Column
@@ -48,6 +49,7 @@ class RecordPage:
     metrics: tuple[tuple[Column, str, str, str, str], ...]
     heat_maps: tuple[Chart, ...]
     distribution: Chart | None
+    references: ReferenceTable | None
     worst_heads: tuple[Column, ...]
     worst_rows: tuple[tuple[str, ...], ...]
     best_name: str
@@ -139,6 +141,7 @@ def gathered_page(
         metrics=tuple(record_page.metric_rows(record)),
         heat_maps=tuple(record_page.heat_maps(record)),
         distribution=record_page.distribution(values),
+        references=beside_references(record.protocol, values) if record.protocol.task == "generation" else None,
         worst_heads=tuple(worst_heads),
         worst_rows=tuple(tuple(row) for row in worst_rows),
         best_name=other,

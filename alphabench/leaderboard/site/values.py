@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alphabench.leaderboard.galleries import chosen_samples
+from alphabench.leaderboard.galleries import chosen_samples, worst_first
 from alphabench.leaderboard.gate import shipped_gate
 from alphabench.results.aggregate import columns_of
 from alphabench.results.columnar import load_record_quickly
@@ -51,9 +51,8 @@ class SampleValues:
         """Return the samples that have the primary metric, the worst first."""
         if self.primary is None:
             return []
-        values = self.headline(self.primary)
-        sign = -1.0 if self.higher_is_better[self.primary] is False else 1.0
-        return sorted(values, key=lambda sample: (sign * values[sample], sample))
+        low_is_good = self.higher_is_better[self.primary] is False
+        return worst_first(self.headline(self.primary), self.categories, low_is_good=low_is_good)
 
 
 def read_values(folder: Path) -> tuple[Record, SampleValues]:

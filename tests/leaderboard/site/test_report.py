@@ -3,14 +3,20 @@
 import json
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 import torch
 
 from alphabench.cli import app as command_line
+from alphabench.data.dataset import resolve_data
 from alphabench.errors import DataError
-from alphabench.image.codec import decode_rgba, encode_png
+from alphabench.image.codec import decode_rgba, encode_png, quantise, to_float
+from alphabench.image.resizing import resize_premultiplied
 from alphabench.leaderboard.report import report_bytes
+from alphabench.leaderboard.site.beside_references import beside_references
 from alphabench.leaderboard.site.pictures import LONG_SIDE, PictureSource, picture
+from alphabench.leaderboard.site.values import read_values
+from alphabench.results.record import load_record
 
 
 class Loaded(HTMLParser):
@@ -113,3 +119,33 @@ def test_a_gallery_cannot_name_files_outside_of_it(store, tmp_path):
     found, note = PictureSource((tmp_path,)).predictions(store.second, ["img/0001"])
     assert found == {}
     assert "gallery" in note
+
+
+def test_generated_images_stand_beside_the_references_of_their_protocol(make_record):
+    folder = make_record("made", images=12, protocol_id="alpha-t2i-mini@1")
+    record, values = read_values(folder)
+    table = beside_references(record.protocol, values)
+    assert (table.reference, table.count) == ("alpha-mini@1", 48)
+    assert {"in glass", "in hair", "in smoke"} <= set(table.head)
+    rows = {row[0]: dict(zip(table.head[1:], row[1:], strict=True)) for row in table.rows}
+    assert "semi_share" in rows
+    assert not any("kid-rand" in name for name in rows)  # a distance of sets has no value of an image
+    data = resolve_data("alpha-mini@1")
+    shares = []
+    for sample in data:
+        small = resize_premultiplied(to_float(data.read(sample))[None], 128, 128)
+        alpha = quantise(small)[0, 3]
+        shares.append(float(((alpha > 0) & (alpha < 255)).double().mean()))
+    own = list(values.headline("semi_share").values())
+    row = rows["semi_share"]
+    assert float(row["mean of the references"]) == pytest.approx(np.mean(shares), abs=1e-5)
+    assert float(row["mean of the images"]) == pytest.approx(np.mean(own), abs=1e-5)
+    assert float(row["distance"]) == pytest.approx(_area_between(own, shares), abs=1e-5)
+    assert "Beside real images" in report_bytes(load_record(folder)).decode()
+
+
+def _area_between(first, second):
+    """Wasserstein-1 as the area between the two distribution functions."""
+    places = np.sort(np.concatenate([first, second]))
+    steps = [np.searchsorted(np.sort(side), places[:-1], side="right") / len(side) for side in (first, second)]
+    return float(np.sum(np.abs(steps[0] - steps[1]) * np.diff(places)))
