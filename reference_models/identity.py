@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from alphabench.data.naming import slug_of
 from alphabench.errors import DataError
 from alphabench.files import sha256_of
 from alphabench.models.spec import ModelInfo
@@ -30,12 +31,11 @@ def model_info(
         config: its resolved configuration.
         parameters: number of parameters.
         latent_numbers_per_pixel: size of the code; None where nothing is coded.
-        name: slug of the model; the folder's name if None.
+        name: slug of the model; made of the folder's name if None.
     """
     ours = folder.parent == BUNDLED
-    slug = "".join(c if c.isalnum() or c in "-_." else "-" for c in folder.resolve().name.lower())
     return ModelInfo(
-        name=name or slug,
+        name=name or slug_of(folder.resolve().name, fallback="model"),
         org="alphabench" if ours else "local",
         licence="Apache-2.0" if ours else "unknown",
         kind="checkpoint",
@@ -62,7 +62,7 @@ def training_sets(settings: Path) -> tuple[str, ...]:
         folders += [data["table"]] if "table" in data else []
         names = [str(folder).split("/")[0] for folder in folders]
         procedural = ["procedural"] if data.get("procedural_images", 0) else []
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{settings} does not describe a training: {error}", remedy="Remove the file or write it again."
         ) from error

@@ -3,6 +3,7 @@
 Importing this module imports no torch.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import json
@@ -111,7 +112,7 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
             entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
             shapes = {name: tuple(int(n) for n in entry["shape"]) for name, entry in entries.items()}
             end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
             raise _unreadable(path, "its header is not that of a safetensors file") from error
     if size != 8 + length + end:
         raise _unreadable(path, f"it has {size} bytes where its header announces {8 + length + end}")
@@ -181,13 +182,13 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist", remedy="Give a folder with a config.json in it.") from error
+        raise DataError(f"{path} does not exist", remedy=f"Give a folder with a {path.name} in it.") from error
     except NotADirectoryError as error:
         raise DataError(
             f"{path.parent} is a file, where a folder with {path.name} in it is needed",
             remedy="Give the folder that holds the file.",
         ) from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise DataError(f"{path} is not readable JSON: {error}", remedy="Write the file again.") from error
     if not isinstance(values, dict):
         raise DataError(f"{path} holds no JSON object", remedy="Write the settings as one object.")
@@ -277,8 +278,9 @@ def _convert(value: Any, hint: Any, where: str, *, error: type[AlphabenchError])
     if origin is typing.Literal and value in arguments:
         return value
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if math.isfinite(value):
-            return float(value)
+        with contextlib.suppress(OverflowError):  # a whole number may be beyond all floats
+            if math.isfinite(value):
+                return float(value)
     elif hint is bool or hint is str:
         if isinstance(value, hint):
             return value

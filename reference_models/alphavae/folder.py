@@ -71,16 +71,17 @@ def base_folder(name: str, recipe: Path) -> Path:
     Raises:
         UsageError: there is no such folder at any of these places.
     """
-    if (BUNDLED / name).is_dir():
-        return BUNDLED / name
+    if (bundled := _folder(BUNDLED / name)) is not None:
+        return bundled
     given = os.environ.get(BASES_VARIABLE)
-    roots = [*([Path(given).expanduser()] if given else []), recipe.parent, Path()]
-    places = [root / Path(name).expanduser() for root in roots]
+    roots = [*([_at_home(given)] if given else []), recipe.parent, Path()]
+    places = [root / _at_home(name) for root in roots]
     for place in places:
-        if place.is_dir():
-            return place
+        if (found := _folder(place)) is not None:
+            return found
+    looked = dict.fromkeys(repr(str(place)) for place in places)
     raise UsageError(
-        f"the model {name!r} of {recipe} is not there; looked for {', '.join(map(str, dict.fromkeys(places)))}",
+        f"the model {name!r} of {recipe} is not there; looked for {', '.join(looked)}",
         remedy=f"Set {BASES_VARIABLE} to the folder that holds {name!r}, "
         "or, in a training, name the folder itself: --set model.base=PATH or --set base=PATH, as the recipe has it.",
     )
@@ -94,9 +95,28 @@ def portable_name(name: str, recipe: Path, checkpoint: Path) -> str:
     """
     place = base_folder(name, recipe)
     given = os.environ.get(BASES_VARIABLE)
-    if Path(name).is_absolute() or place == BUNDLED / name or (given and place == Path(given).expanduser() / name):
+    if Path(name).is_absolute() or place == BUNDLED / name or (given and place == _at_home(given) / name):
         return name
     return Path(os.path.relpath(place.resolve(), checkpoint.resolve())).as_posix()
+
+
+def _at_home(name: str) -> Path:
+    """Return a path with the user's folder for its `~`; as it stands where there is no such user."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
+def _folder(place: Path) -> Path | None:
+    """Return a folder; None where there is none, or where nobody can look, as for a name of 300 letters.
+
+    It is resolved where its way leads through a folder that is only to be written.
+    """
+    try:
+        return next((found for found in (place, place.resolve()) if found.is_dir()), None)
+    except (OSError, ValueError, RuntimeError):
+        return None
 
 
 def load_network(folder: Path, *, channels: int) -> nn.Module:
@@ -113,7 +133,7 @@ def load_network(folder: Path, *, channels: int) -> nn.Module:
     _refuse_what_is_no_checkpoint(folder)
     values = read_json(folder / "config.json")
     kind = values.get("_class_name")
-    if kind not in {patch_folder.CLASS_NAME, DIFFUSERS_CLASS}:
+    if kind not in (patch_folder.CLASS_NAME, DIFFUSERS_CLASS):
         raise DataError(
             f"{folder / 'config.json'} describes a {kind!r}",
             remedy=f"Give a checkpoint of {patch_folder.CLASS_NAME!r} or {DIFFUSERS_CLASS!r}.",

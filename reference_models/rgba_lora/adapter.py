@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from alphabench.errors import DataError, UsageError
+from alphabench.image.compositing import clear_hidden
 from alphabench.image.types import Rgba
 from alphabench.models.contract import Sampling, Unread
 from alphabench.models.spec import LoadRequest, ModelInfo
 from alphabench.runtime import resolve_device, resolve_dtype
 from reference_models.identity import model_info
+from reference_models.rgba_lora.components import PATCH
+from reference_models.rgba_lora.config import Levels
 from reference_models.rgba_lora.folder import Checkpoint, load_checkpoint, parameters_of
-from reference_models.rgba_lora.pipeline import PATCH
 from reference_models.rgba_lora.sampler import drawn
 from reference_models.weights import BUNDLED
 
@@ -81,8 +83,22 @@ class RgbaLoraGenerator:
         return self.checkpoint.components.unread(prompts)
 
     def decode(self, latents: Tensor) -> Rgba:
-        """Return latents as images, `(batch, 4, height, width)`, float32 in [0,1]."""
-        return self.checkpoint.codec.decode(latents)
+        """Return latents as images, `(batch, 4, height, width)`, float32 in [0,1], alpha levelled as the model says."""
+        return levelled(self.checkpoint.codec.decode(latents), self.checkpoint.config.alpha_levels)
+
+
+def levelled(images: Rgba, levels: Levels) -> Rgba:
+    """Return images whose alpha is 0 up to the first level, 1 from the second on, and linear between.
+
+    Args:
+        images: straight RGBA in [0,1].
+        levels: (0, 1) leaves them alone.
+    """
+    low, high = levels
+    if (low, high) == (0.0, 1.0):
+        return images
+    alpha = ((images[:, 3:] - low) / (high - low)).clamp(0.0, 1.0)
+    return clear_hidden(torch.cat([images[:, :3], alpha], 1))
 
 
 def load(request: LoadRequest) -> RgbaLoraGenerator:
@@ -96,6 +112,7 @@ def load(request: LoadRequest) -> RgbaLoraGenerator:
     folder = request.checkpoint or MINI
     checkpoint = load_checkpoint(folder, dtype)
     config = dataclasses.asdict(checkpoint.config)
+    del config["base_words_sha256"]  # of files that are named with their own digests
     if checkpoint.adapter is not None:
         config |= {"rank": checkpoint.adapter.rank, "adapted_layers": len(checkpoint.adapter.modules)}
     info = model_info(

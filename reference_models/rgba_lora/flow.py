@@ -7,8 +7,9 @@ from jaxtyping import Float
 from scipy.special import expit
 from torch import Tensor, nn
 
+from reference_models.rgba_lora.components import Components
 from reference_models.rgba_lora.config import FlowConfig
-from reference_models.rgba_lora.pipeline import Components, Latents, image_ids, pack, unpack
+from reference_models.rgba_lora.pipeline import Latents, image_ids, pack, unpack
 from reference_models.training.streams import array_stream
 
 TIMES = 1000

@@ -5,24 +5,24 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import nn
 
-from alphabench.errors import DataError
+from alphabench.errors import AlphabenchError, DataError
 from alphabench.models.checkpoints import read_json_config
 from reference_models.alphavae.folder import base_folder
 from reference_models.checkpoint_folder import CONFIG_FILE, READABLE, SETTINGS_FILE, write_folder
 from reference_models.rgba_lora import lora
+from reference_models.rgba_lora.components import Components
 from reference_models.rgba_lora.config import GeneratorConfig
 from reference_models.rgba_lora.latents import LatentCodec, load_codec, refuse_other_factor
 from reference_models.rgba_lora.pipeline import (
-    Components,
     identity_files,
     load_components,
     save_components,
     transformer_sha256,
+    words_sha256,
 )
 
 STORED = torch.float16
@@ -57,10 +57,13 @@ def load_checkpoint(folder: Path, dtype: torch.dtype = torch.float32) -> Checkpo
     config = read_json_config(folder / CONFIG_FILE, GeneratorConfig)
     codec = load_codec(base_folder(config.vae, folder / CONFIG_FILE))
     if codec.sha256 != config.vae_sha256:
-        raise _other(folder, "autoencoder", config.vae, config.vae_sha256, codec.sha256)
+        raise _other(folder, f"autoencoder {config.vae!r}", config.vae_sha256, codec.sha256)
     place = base_folder(config.base, folder / CONFIG_FILE) if config.base else folder
     if config.base and (found := transformer_sha256(place)) != config.base_sha256:
-        raise _other(folder, "base pipeline", config.base, config.base_sha256, found)
+        raise _other(folder, f"base pipeline {config.base!r}", config.base_sha256, found)
+    if config.base_words_sha256 and (found := words_sha256(place)) != config.base_words_sha256:
+        told = f"text encoders and tokenizers of the base pipeline {config.base!r}"
+        raise _other(folder, told, config.base_words_sha256, found)
     components = load_components(place, dtype)
     refuse_other_factor(codec, config.vae)
     if components.latent_channels != codec.channels:
@@ -78,10 +81,10 @@ def load_checkpoint(folder: Path, dtype: torch.dtype = torch.float32) -> Checkpo
 
 
 def save_adapter(folder: Path, adapter: lora.AdapterParameters, config: GeneratorConfig, settings: str) -> None:
-    """Write an adapter's folder, replacing what was there at once."""
+    """Write an adapter's folder, replacing what was there at once; the digest of its base's words comes along."""
     write_folder(
         folder,
-        config=_document(config),
+        config=_document(dataclasses.replace(config, base_words_sha256=_words_of_base(config, folder))),
         weights_file=lora.FILE,
         state={f"{lora.PREFIX}{name}": tensor.to(STORED) for name, tensor in adapter.tensors().items()},
         settings=settings,
@@ -109,9 +112,17 @@ def parameters_of(checkpoint: Checkpoint) -> int:
     return sum(parameter.numel() for network in networks for parameter in network.parameters())
 
 
-def _other(folder: Path, what: Literal["autoencoder", "base pipeline"], name: str, told: str, found: str) -> DataError:
+def _words_of_base(config: GeneratorConfig, folder: Path) -> str:
+    """Return the digest of what an adapter's base reads words by; empty where the base is gone since."""
+    try:
+        return words_sha256(base_folder(config.base, folder / CONFIG_FILE))
+    except AlphabenchError:
+        return ""  # no reason to lose what was trained
+
+
+def _other(folder: Path, what: str, told: str, found: str) -> DataError:
     return DataError(
-        f"{folder} was trained with the {what} {name!r} of sha256 {told[:16]}…, and the one found has {found[:16]}…",
+        f"{folder} was trained with the {what} of sha256 {told[:16]}…, and what is found has {found[:16]}…",
         remedy=f"Put the {what} of the training there, or train anew.",
     )
 

@@ -113,7 +113,7 @@ def load_codec(folder: Path) -> LatentCodec:
     if "offset_gain" in values:
         return _layerdiffuse(folder)
     channels = values.get("channels", values.get("in_channels"))
-    if channels not in {3, 4}:
+    if channels not in (3, 4):
         raise DataError(
             f"{folder} holds an autoencoder of {channels!r} image channels",
             remedy="Give one for RGB (3) or RGBA (4) images.",

@@ -1,12 +1,14 @@
 """The low-rank adapter of a FLUX transformer: made by peft, in files that diffusers' own pipelines load."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from alphabench.errors import DataError, UsageError
@@ -106,28 +108,29 @@ def read_adapter(path: Path, transformer: Any) -> tuple[Shape, dict[str, Tensor]
         if isinstance(module, nn.Linear)
     }
     pairs = _pairs(path, shapes)
-    strange = sorted(name for name in pairs if name not in linear)
+    strange = [f"{name} (rank {down[0]})" for name, (down, _) in sorted(pairs.items()) if name not in linear]
     if strange:
         raise _foreign(path, f"{len(strange)} of its {len(pairs)} layers are not in it: {_first(strange)}")
     misshapen = []
     for name, (down, up) in sorted(pairs.items()):
         rank, (written, read) = down[0], linear[name]
         if down != (rank, read) or up != (written, rank):
-            misshapen.append(f"{name} has A {down} and B {up} where the layer is {read} to {written}")
+            misshapen.append(f"{name} has A {down} and B {up}, rank {rank}, where the layer is {read} to {written}")
     if misshapen:
         raise _foreign(path, f"{len(misshapen)} of its {len(pairs)} layers do not fit: {_first(misshapen)}")
-    ranks = sorted({down[0] for down, _ in pairs.values()})
-    if len(ranks) > 1:
-        raise DataError(
-            f"{path} has changes of the ranks {', '.join(map(str, ranks))}",
-            remedy="Give an adapter of one rank throughout.",
-        )
-    scale = _scale(path, ranks[0])
-    state = read_state(path, shapes)
-    return Shape(ranks[0], tuple(sorted(pairs))), {
+    rank = _rank(path, pairs)
+    scale = _scale(path, rank)
+    state = {
         name.removeprefix(PREFIX): tensor.float() * (scale if ".lora_B." in name else 1.0)
-        for name, tensor in state.items()
+        for name, tensor in read_state(path, shapes).items()
     }
+    if endless := sorted(name for name, tensor in state.items() if not bool(torch.isfinite(tensor).all())):
+        raise DataError(
+            f"{path}: {len(endless)} tensors are not finite once lora_alpha/rank, {scale}, is multiplied into them: "
+            f"{_first(endless)}",
+            remedy=f"Mend lora_alpha in its {SETTINGS}.",
+        )
+    return Shape(rank, tuple(sorted(pairs))), state
 
 
 def load_adapter(path: Path, transformer: Any) -> Shape:
@@ -160,6 +163,18 @@ def _inject(transformer: Any, rank: int, names: str) -> None:
             parameter.data = parameter.data.float()
 
 
+def _rank(path: Path, pairs: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]) -> int:
+    """Return the rank of every change."""
+    firsts = {down[0]: f"{name} of rank {down[0]}" for name, (down, _) in sorted(pairs.items(), reverse=True)}
+    if len(firsts) > 1 or 0 in firsts:
+        raise DataError(
+            f"{path} has changes of the ranks {', '.join(map(str, sorted(firsts)))}: "
+            f"{_first([firsts[rank] for rank in sorted(firsts)])}",
+            remedy="Give an adapter of one rank throughout, at least 1.",
+        )
+    return next(iter(firsts))
+
+
 def _scale(path: Path, rank: int) -> float:
     """Return alpha/rank as the file's header has it, 1 where it says nothing."""
     told = read_metadata(path).get(SETTINGS)
@@ -168,8 +183,10 @@ def _scale(path: Path, rank: int) -> float:
     try:
         settings = {key.removeprefix(PREFIX): value for key, value in json.loads(told).items()}
         alpha = float(settings.get("lora_alpha", rank))
+        if not math.isfinite(alpha):
+            raise ValueError(f"lora_alpha is {alpha}")
         varied = [key for key in ("alpha_pattern", "rank_pattern", "use_rslora", "use_dora") if settings.get(key)]
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise DataError(f"{path} has a damaged {SETTINGS}: {error}", remedy="Save the adapter again.") from error
     if varied:
         raise DataError(
@@ -186,11 +203,13 @@ def _pairs(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple
         found = NAME.match(name.removeprefix(PREFIX))
         if not name.startswith(PREFIX) or found is None or len(shape) != 2:
             raise DataError(
-                f"{path} holds the tensor {name!r}, which no adapter of a FLUX transformer has",
+                f"{path} holds the tensor {name!r} of shape {shape}, which no adapter of a FLUX transformer has",
                 remedy=f"Give a file of {PREFIX}<layer>.lora_A.weight and .lora_B.weight, as diffusers writes it.",
             )
         sides.setdefault(found["module"], {})[found["side"]] = shape
-    half = sorted(name for name, pair in sides.items() if len(pair) < 2)
+    half = [
+        f"{name}.lora_{side} {pair[side]}" for name, pair in sorted(sides.items()) if len(pair) < 2 for side in pair
+    ]
     if half or not sides:
         told = f"{len(half)} layers with one factor only, first {half[0]}" if half else "no layer"
         raise DataError(f"{path} holds {told}", remedy="Save the adapter again.")

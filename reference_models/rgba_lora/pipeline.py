@@ -1,13 +1,11 @@
 """The FLUX pipeline without its autoencoder: made small from random weights, or read from a diffusers folder."""
 
-import contextlib
 import copy
 import dataclasses
+import hashlib
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,104 +14,41 @@ from torch import Tensor, nn
 from alphabench.errors import DataError
 from alphabench.files import sha256_of
 from alphabench.models.checkpoints import read_json, refuse_pickles
-from alphabench.models.contract import Unread
 from reference_models.rgba_lora.captions import Entry
+from reference_models.rgba_lora.components import PATCH, Components
 from reference_models.rgba_lora.config import GeneratorRecipe
+from reference_models.rgba_lora.parts import (
+    NETWORK_SETTINGS,
+    SCHEDULER_SETTINGS,
+    TOKENIZER_SETTINGS,
+    WHOLE,
+    load_network,
+    load_scheduler,
+    load_tokenizer,
+    quiet,
+    tokenizer_files,
+    weights_files,
+)
 from reference_models.rgba_lora.text import pooled_encoder, sequence_encoder, word_tokenizer
+from reference_models.rgba_lora.trial import refuse_unfit
 
 PIPELINE_CLASS = "FluxPipeline"
-PATCH = 2
-"""Latent positions along each side of a token."""
-
-LONGEST = 512
-"""Tokens that the sequence encoder reads where its tokenizer sets no limit, as the published pipeline does."""
+INDEX = "model_index.json"
+PARTS = {
+    "transformer": NETWORK_SETTINGS,
+    "text_encoder": NETWORK_SETTINGS,
+    "text_encoder_2": NETWORK_SETTINGS,
+    "tokenizer": TOKENIZER_SETTINGS,
+    "tokenizer_2": TOKENIZER_SETTINGS,
+    "scheduler": SCHEDULER_SETTINGS,
+}
+"""The folders of a pipeline, each with the file that says what it is."""
 
 # peft imports it where it is installed, and it complains about kernels for quantised weights, which we never have.
 logging.getLogger("bitsandbytes").setLevel(logging.CRITICAL)
 
 Latents = Float[Tensor, "batch latent rows columns"]
 Tokens = Float[Tensor, "batch token number"]
-
-
-@dataclass(frozen=True, eq=False)
-class Components:
-    """What makes velocities of noise and words.
-
-    Attributes:
-        transformer: a `FluxTransformer2DModel`.
-        pooled: the CLIP text encoder.
-        sequence: the T5 text encoder.
-        pooled_tokenizer: of the first.
-        sequence_tokenizer: of the second.
-        scheduler: a `FlowMatchEulerDiscreteScheduler`.
-    """
-
-    transformer: Any
-    pooled: Any
-    sequence: Any
-    pooled_tokenizer: Any
-    sequence_tokenizer: Any
-    scheduler: Any
-
-    @property
-    def latent_channels(self) -> int:
-        """Return the numbers of a latent position that the transformer was made for."""
-        return int(self.transformer.config.in_channels) // PATCH**2
-
-    @property
-    def guided(self) -> bool:
-        """Say whether the transformer is guidance-distilled, and so takes the guidance as an input."""
-        return bool(self.transformer.config.guidance_embeds)
-
-    @property
-    def length(self) -> int:
-        """Return the tokens that the sequence encoder reads."""
-        return min(int(self.sequence_tokenizer.model_max_length), LONGEST)
-
-    def networks(self) -> dict[str, nn.Module]:
-        """Return the three networks by their folder in the pipeline."""
-        return {"transformer": self.transformer, "text_encoder": self.pooled, "text_encoder_2": self.sequence}
-
-    def tokens(self, words: Sequence[str]) -> dict[str, Tensor]:
-        """Return the numbers that both encoders read, `(batch, length)` each."""
-        pooled = self.pooled_tokenizer(
-            list(words),
-            padding="max_length",
-            max_length=int(self.pooled_tokenizer.model_max_length),
-            truncation=True,
-            return_tensors="pt",
-        )
-        sequence = self.sequence_tokenizer(
-            list(words), padding="max_length", max_length=self.length, truncation=True, return_tensors="pt"
-        )
-        return {"pooled_tokens": pooled.input_ids, "sequence_tokens": sequence.input_ids}
-
-    def unread(self, words: Sequence[str]) -> list[Unread]:
-        """Return what the sequence encoder is not told of each text: words without a token, and a cut end."""
-        tokenizer = self.sequence_tokenizer
-        told = tokenizer(list(words), return_offsets_mapping=True, verbose=False)
-        found = []
-        for text, numbers, places in zip(words, told.input_ids, told.offset_mapping, strict=True):
-            tokens = zip(numbers, places, strict=True)
-            strange = dict.fromkeys(text[slice(*place)] for number, place in tokens if number == tokenizer.unk_token_id)
-            found.append(Unread(tuple(strange), cut=len(numbers) > self.length))
-        return found
-
-    def pipeline(self) -> Any:
-        """Return these components as diffusers' own pipeline, without an autoencoder."""
-        from diffusers import FluxPipeline
-
-        made = FluxPipeline(
-            scheduler=self.scheduler,
-            vae=None,
-            text_encoder=self.pooled,
-            tokenizer=self.pooled_tokenizer,
-            text_encoder_2=self.sequence,
-            tokenizer_2=self.sequence_tokenizer,
-            transformer=self.transformer,
-        )
-        made.set_progress_bar_config(disable=True)
-        return made
 
 
 def new_components(recipe: GeneratorRecipe, entries: Sequence[Entry], latent_channels: int) -> Components:
@@ -160,7 +95,7 @@ def save_components(components: Components, folder: Path, dtype: torch.dtype) ->
         folder: to write.
         dtype: of the stored weights.
     """
-    with _quiet():
+    with quiet():
         stored = dataclasses.replace(
             components,
             transformer=copy.deepcopy(components.transformer).to(dtype),
@@ -178,33 +113,29 @@ def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> Compone
     pipeline is the user's own choice: a submission's is never loaded this way.
 
     Raises:
-        DataError: no such folder, another pipeline, pickled weights, or files that are absent or do not fit.
+        DataError: no such folder, another pipeline, pickled weights, or parts that are absent, damaged or do not fit
+            one another; the message names the part.
     """
     from diffusers import FlowMatchEulerDiscreteScheduler, FluxTransformer2DModel
-    from transformers import AutoTokenizer, CLIPTextModel, T5EncoderModel
+    from transformers import CLIPTextModel, T5EncoderModel
 
-    kind = read_json(folder / "model_index.json").get("_class_name")
+    _refuse_absent_parts(folder)
+    kind = read_json(folder / INDEX).get("_class_name")
     if kind != PIPELINE_CLASS:
         raise DataError(
             f"{folder} holds a pipeline of the class {kind!r}", remedy=f"Give the folder of a {PIPELINE_CLASS}."
         )
     refuse_pickles(folder)
-    safe = {"local_files_only": True}
-    weights = safe | {"use_safetensors": True}
-    try:
-        return Components(
-            transformer=_whole(FluxTransformer2DModel, folder / "transformer", dtype=dtype, **weights),
-            pooled=_whole(CLIPTextModel, folder / "text_encoder", dtype=dtype, **weights),
-            sequence=_whole(T5EncoderModel, folder / "text_encoder_2", dtype=dtype, **weights),
-            pooled_tokenizer=AutoTokenizer.from_pretrained(folder / "tokenizer", **safe),
-            sequence_tokenizer=AutoTokenizer.from_pretrained(folder / "tokenizer_2", **safe),
-            scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler", **safe),
-        )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise DataError(
-            f"{folder} is not a whole FLUX pipeline: {_first_line(error)}",
-            remedy="Give a folder as `FluxPipeline.save_pretrained` writes it, with all its parts.",
-        ) from error
+    made = Components(
+        transformer=load_network(FluxTransformer2DModel, folder / "transformer", dtype),
+        pooled=load_network(CLIPTextModel, folder / "text_encoder", dtype),
+        sequence=load_network(T5EncoderModel, folder / "text_encoder_2", dtype),
+        pooled_tokenizer=load_tokenizer(folder / "tokenizer"),
+        sequence_tokenizer=load_tokenizer(folder / "tokenizer_2"),
+        scheduler=load_scheduler(FlowMatchEulerDiscreteScheduler, folder / "scheduler"),
+    )
+    refuse_unfit(made, folder)
+    return made
 
 
 def transformer_sha256(folder: Path) -> str:
@@ -217,33 +148,33 @@ def transformer_sha256(folder: Path) -> str:
     return sha256_of(files[0]) if len(files) == 1 else "+".join(sha256_of(file)[:16] for file in files)
 
 
-def weights_files(folder: Path) -> list[Path]:
-    """Return the weights of one part of a pipeline: one file, or all its shards in order.
+def words_sha256(folder: Path) -> str:
+    """Return the digest of all that a pipeline reads words by: both text encoders and both tokenizers.
 
     Raises:
-        DataError: there are none.
+        DataError: a part is absent.
     """
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise DataError(f"{folder} holds no safetensors file", remedy="Give a whole pipeline.")
-    return files
+    files = identity_files(folder).items()
+    lines = (f"{role}\t{sha256_of(path)}\n" for role, path in files if role.startswith(("text-encoder", "tokenizer")))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def identity_files(folder: Path) -> dict[str, Path]:
     """Return every file of a pipeline that decides what it draws, by role: weights, shapes, words and schedule.
 
     Raises:
-        DataError: a part has no weights.
+        DataError: a part is absent, or has no weights.
     """
+    _refuse_absent_parts(folder)
     found: dict[str, Path] = {}
     for part in ("transformer", "text_encoder", "text_encoder_2"):
         files = weights_files(folder / part)
         roles = [part.replace("_", "-"), *(f"{part.replace('_', '-')}-shard-{n}" for n in range(2, len(files) + 1))]
-        found |= dict(zip(roles, files, strict=True)) | {f"{roles[0]}-config": folder / part / "config.json"}
+        found |= dict(zip(roles, files, strict=True)) | {f"{roles[0]}-config": folder / part / PARTS[part]}
     for part in ("tokenizer", "tokenizer_2"):
-        for path in sorted((folder / part).glob("*")):
+        for path in tokenizer_files(folder / part):
             found[f"{part}-{path.name}".replace("_", "-").replace(".", "-")] = path
-    return found | {"scheduler": folder / "scheduler" / "scheduler_config.json"}
+    return found | {"scheduler": folder / "scheduler" / PARTS["scheduler"]}
 
 
 def pack(latents: Latents) -> Tokens:
@@ -269,37 +200,8 @@ def image_ids(rows: int, columns: int) -> Float[Tensor, "token 3"]:
     return places.reshape(-1, 3)
 
 
-def _whole(cls: Any, folder: Path, **options: Any) -> Any:
-    """Return a network whose every weight comes from the folder's files, in evaluation mode, without gradients."""
-    with _quiet():
-        network, report = cls.from_pretrained(folder, output_loading_info=True, **options)
-    if missing := sorted(report["missing_keys"]):
-        raise ValueError(f"{folder.name} lacks {len(missing)} tensors, first {missing[0]}")
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in network.state_dict().values()):
-        raise ValueError(f"{folder.name} holds values that are not finite")
-    return network.eval().requires_grad_(requires_grad=False)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep both libraries from drawing progress bars and telling what we know: that there is no autoencoder."""
-    import diffusers.utils.logging as of_diffusers
-    import transformers.utils.logging as of_transformers
-
-    rooms: tuple[Any, Any] = (of_diffusers, of_transformers)
-    levels = [room.get_verbosity() for room in rooms]
-    bars = [room.is_progress_bar_enabled() for room in rooms]
-    for room in rooms:
-        room.set_verbosity_error()
-        room.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for room, level, bar in zip(rooms, levels, bars, strict=True):
-            room.set_verbosity(level)
-            if bar:
-                room.enable_progress_bar()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+def _refuse_absent_parts(folder: Path) -> None:
+    """Refuse a folder that lacks the settings of the pipeline or of a part."""
+    needed = [INDEX, *(f"{part}/{file}" for part, file in PARTS.items())]
+    if absent := [name for name in needed if not (folder / name).is_file()]:
+        raise DataError(f"{folder} is not a whole FLUX pipeline: it lacks {', '.join(absent)}", remedy=WHOLE)

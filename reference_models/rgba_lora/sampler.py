@@ -6,8 +6,9 @@ from typing import Any
 import torch
 
 from alphabench.models.contract import Sampling
+from reference_models.rgba_lora.components import Components
 from reference_models.rgba_lora.latents import FACTOR
-from reference_models.rgba_lora.pipeline import Components, Latents, unpack
+from reference_models.rgba_lora.pipeline import Latents, unpack
 
 
 @torch.inference_mode()

@@ -144,6 +144,7 @@ class GeneratorTask:
             size=recipe.data.size,
             steps=recipe.sampler.steps,
             guidance=recipe.sampler.guidance,
+            alpha_levels=recipe.sampler.alpha_levels,
             base=portable_name(recipe.base, self.config, folder) if recipe.mode == "lora" else "",
             base_sha256=self.base_sha256 if recipe.mode == "lora" else "",
         )

@@ -12,6 +12,7 @@ from alphabench.errors import DataError, UsageError
 from alphabench.files import sha256_of
 from alphabench.models.checkpoints import (
     read_json_config,
+    read_shapes,
     read_state,
     read_toml_settings,
     refuse_pickles,
@@ -70,6 +71,13 @@ def test_a_file_with_bytes_too_many_is_refused(weights: Path) -> None:
     weights.write_bytes(weights.read_bytes() + b"\0" * 8)
     with pytest.raises(DataError, match="header announces"):
         read_state(weights, SHAPES)
+
+
+@pytest.mark.parametrize("header", ["[" * 100_000, '{"a": {"shape": [1e999, 4], "data_offsets": [0, 0]}}', "[]"])
+def test_a_header_that_is_none_is_refused(weights: Path, header: str) -> None:
+    weights.write_bytes(len(header).to_bytes(8, "little") + header.encode())
+    with pytest.raises(DataError, match="its header is not that of a safetensors file"):
+        read_shapes(weights)
 
 
 def test_an_absent_file_is_refused(tmp_path: Path) -> None:
@@ -147,6 +155,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one() -> None:
         {"steps": 1, "pair": [1.0]},
         {"steps": 1, "inner": {"kind": "round"}},
         {"steps": 1, "inner": {"rate": float("nan")}},
+        {"steps": 1, "inner": {"rate": 10**400}},
         {"steps": 1, "inner": 4},
         {"steps": 1, "name": 4},
     ],
@@ -170,7 +179,7 @@ def test_a_config_may_carry_notes_but_no_unknown_keys(tmp_path: Path) -> None:
         read_json_config(path, Outer)
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{", "\x00"])
+@pytest.mark.parametrize("text", ["", "[1]", "{", "\x00", "[" * 100_000])
 def test_a_config_that_is_no_json_object_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config.json"
     path.write_text(text, encoding="utf-8")

@@ -14,8 +14,9 @@ from alphabench.models.contract import Sampling
 from alphabench.models.spec import TrainRequest
 from reference_models.rgba_lora import TRAINER, lora
 from reference_models.rgba_lora.captions import Entry
+from reference_models.rgba_lora.components import Components
 from reference_models.rgba_lora.config import CaptionConfig, GeneratorRecipe, NetworkConfig, TextConfig
-from reference_models.rgba_lora.pipeline import Components, new_components
+from reference_models.rgba_lora.pipeline import new_components
 from reference_models.training.config import RunConfig
 
 NETWORK = NetworkConfig(double_blocks=1, single_blocks=1, heads=2, rope_axes=(4, 6, 6))

@@ -1,17 +1,20 @@
 """The bundled generator: it says who it is, diffusers draws the same from its files, words and surroundings hold."""
 
 import functools
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
+from alphabench.cli import app as command_line
+from alphabench.image.codec import read_rgba, to_float
 from alphabench.image.types import Rgba
 from alphabench.metrics.catalog import CATALOG
 from alphabench.models.contract import Sampling, Unread
 from alphabench.models.registry import load_generator
 from alphabench.models.spec import LoadRequest
-from reference_models.rgba_lora.adapter import MINI, RgbaLoraGenerator
+from reference_models.rgba_lora.adapter import MINI, RgbaLoraGenerator, levelled
 from reference_models.rgba_lora.pipeline import pack
 from reference_models.weights import BUNDLED
 from tests.reference_models.rgba_lora.conftest import tokens_of_diffusers
@@ -19,6 +22,7 @@ from tests.reference_models.rgba_lora.conftest import tokens_of_diffusers
 BASE = BUNDLED / "flux-mini"
 LARGEST_FILE = 16 * 2**20
 COLOURED = {"red heart": 0, "green apple": 1, "blue car": 2}
+"""Prompts, and the channel that their colour is strongest in."""
 STEPS = 12
 
 
@@ -73,7 +77,40 @@ def test_a_named_colour_is_the_strongest_one() -> None:
         assert int(colour.argmax()) == strongest, colour
 
 
+def test_levels_empty_what_is_nearly_empty_and_fill_what_is_nearly_full() -> None:
+    alpha = torch.tensor([0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0])
+    images = torch.full((1, 4, 1, len(alpha)), 0.7)
+    images[0, 3, 0] = alpha
+    made = levelled(images, (0.25, 0.75))
+    assert made[0, 3, 0].tolist() == [0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0]
+    assert bool((made[0, :3, 0, :3] == 0).all())  # what shows no more has no colour left
+    assert bool((made[0, :3, 0, 3:] == images[0, :3, 0, 3:]).all())
+    assert levelled(images, (0.0, 1.0)) is images
+
+
 def test_surroundings_are_transparent_and_the_thing_is_not() -> None:
     images = drawn()
+    codes = (images[:, 3] * 255).round()
+    haze = ((codes > 0) & (codes < 26)).float().mean((1, 2))
+    assert float(haze.max()) < 0.05
+    assert bool(((codes == 0).float().mean((1, 2)) > 0.2).all())
     assert float(CATALOG["border_cut"].resolve()(images).max()) < 0.05
     assert bool((images[:, 3, 32:96, 32:96].mean((1, 2)) > 0.5).all())
+
+
+def test_the_command_draws_with_it_and_a_batch_changes_no_code_by_more_than_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    made = []
+    for batch in (1, 3):
+        folder = tmp_path / str(batch)
+        options = ["--limit", "3", "--steps", "2", "--batch-size", str(batch), "--out", str(folder), "--json"]
+        assert command_line.run(["generate", "--prompts", "alpha_t2i.txt", *options]) == 4  # three of 200
+        document = json.loads(capsys.readouterr().out)
+        assert "rgba-lora-mini" in (folder / "record" / "record.json").read_text(encoding="utf-8")
+        assert document["aggregates"]["border_cut"]["n"] == 3
+        files = sorted((folder / "predictions").rglob("*.png"))
+        images = torch.stack([to_float(read_rgba(file)) for file in files])
+        made.append(torch.cat([images[:, :3] * images[:, 3:], images[:, 3:]], 1))
+    assert made[0].shape == (3, 4, 128, 128)
+    assert float((made[0] - made[1]).abs().max()) <= 1.5 / 255

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from reference_models.rgba_lora.components import Components
 from reference_models.rgba_lora.config import FlowConfig
 from reference_models.rgba_lora.flow import FlowObjective, channel_weights, drawn_sigmas, noised
-from reference_models.rgba_lora.pipeline import Components
 
 
 def test_the_path_leads_from_latents_to_noise() -> None:

@@ -13,7 +13,8 @@ from torch import nn
 from alphabench.errors import DataError, UsageError
 from alphabench.models.contract import Sampling
 from reference_models.rgba_lora import lora
-from reference_models.rgba_lora.pipeline import Components, load_components, pack, save_components
+from reference_models.rgba_lora.components import Components
+from reference_models.rgba_lora.pipeline import load_components, pack, save_components
 from reference_models.rgba_lora.sampler import drawn
 from tests.reference_models.rgba_lora.conftest import tokens_of_diffusers
 
@@ -87,26 +88,28 @@ def test_an_adapter_of_another_base_is_refused_by_layers_and_shapes(components: 
     state = load_file(path)
 
     save_file({name.replace("blocks.0", "blocks.7"): tensor for name, tensor in state.items()}, path)
-    with pytest.raises(DataError, match=r"15 of its 15 layers are not in it: .*blocks\.7"):
+    with pytest.raises(DataError, match=r"15 of its 15 layers are not in it: .*blocks\.7\.attn\.to_k \(rank 4\)"):
         lora.read_adapter(path, components.transformer)
 
     wide = {name: torch.zeros(4, 99) if name.endswith("to_q.lora_A.weight") else t for name, t in state.items()}
     save_file(wide, path)
-    with pytest.raises(DataError, match=r"2 of its 15 layers do not fit: .*to_q has A \(4, 99\)"):
+    with pytest.raises(DataError, match=r"2 of its 15 layers do not fit: .*to_q has A \(4, 99\) .* rank 4"):
         lora.read_adapter(path, components.transformer)
 
     key = "transformer.transformer_blocks.0.attn.to_k"
     mixed = state | {f"{key}.lora_A.weight": torch.zeros(2, 32), f"{key}.lora_B.weight": torch.zeros(32, 2)}
     save_file(mixed, path)
-    with pytest.raises(DataError, match="changes of the ranks 2, 4"):
+    with pytest.raises(
+        DataError, match=r"changes of the ranks 2, 4: transformer_blocks\.0\.attn\.to_k of rank 2, .* of rank 4"
+    ):
         lora.read_adapter(path, components.transformer)
 
     save_file({name: t for name, t in state.items() if not name.endswith("to_v.lora_B.weight")}, path)
-    with pytest.raises(DataError, match="2 layers with one factor only"):
+    with pytest.raises(DataError, match=r"2 layers with one factor only, first .*to_v.lora_A \(4, 32\)"):
         lora.read_adapter(path, components.transformer)
 
     save_file({"unet.down.lora_A.weight": torch.zeros(2, 2)}, path)
-    with pytest.raises(DataError, match="no adapter of a FLUX transformer"):
+    with pytest.raises(DataError, match=r"'unet.*' of shape \(2, 2\), which no adapter of a FLUX transformer"):
         lora.read_adapter(path, components.transformer)
 
 
@@ -144,6 +147,26 @@ def test_a_scale_in_the_header_means_what_it_means_to_diffusers(
     )
     with pytest.raises(DataError, match="peft's rank_pattern"):
         lora.read_adapter(tmp_path / lora.FILE, base)
+
+
+@pytest.mark.parametrize("settings", [None, '{"lora_alpha": 4}'])
+def test_an_adapter_of_rank_0_is_refused(components: Components, tmp_path: Path, settings: str | None) -> None:
+    written, read = components.transformer.proj_out.weight.shape
+    state = {"transformer.proj_out.lora_A.weight": torch.zeros(0, read)}
+    state["transformer.proj_out.lora_B.weight"] = torch.zeros(written, 0)
+    save_file(state, tmp_path / lora.FILE, metadata={lora.SETTINGS: settings} if settings else None)
+    with pytest.raises(DataError, match="ranks 0: proj_out of rank 0"):
+        lora.read_adapter(tmp_path / lora.FILE, components.transformer)
+
+
+@pytest.mark.parametrize("alpha", ["NaN", "1e999", "-Infinity", "1e300", "1" + "0" * 400, "[" * 100_000, "[]"])
+def test_a_scale_that_is_no_number_is_refused_by_its_name(components: Components, tmp_path: Path, alpha: str) -> None:
+    written, read = components.transformer.proj_out.weight.shape
+    state = {"transformer.proj_out.lora_A.weight": torch.ones(2, read)}
+    state["transformer.proj_out.lora_B.weight"] = torch.ones(written, 2)
+    save_file(state, tmp_path / lora.FILE, metadata={lora.SETTINGS: f'{{"lora_alpha": {alpha}}}'})
+    with pytest.raises(DataError, match=rf"{lora.FILE}.*lora_a"):
+        lora.read_adapter(tmp_path / lora.FILE, components.transformer)
 
 
 def test_a_target_that_names_no_layer_is_refused(components: Components) -> None:

@@ -9,8 +9,8 @@ from diffusers import FluxPipeline
 
 from alphabench.errors import DataError
 from alphabench.models.contract import Sampling
+from reference_models.rgba_lora.components import Components
 from reference_models.rgba_lora.pipeline import (
-    Components,
     image_ids,
     load_components,
     pack,
@@ -89,7 +89,7 @@ def test_saving_leaves_the_components_as_they_were(components: Components, tmp_p
         (lambda folder: (folder / "tokenizer" / "tokenizer.json").unlink(), "not a whole FLUX"),
         (lambda folder: (folder / "text_encoder" / "pytorch_model.bin").write_bytes(b"\x80\x02}q."), "pickled"),
         (lambda folder: (folder / "model_index.json").write_text('{"_class_name": "OtherPipeline"}'), "OtherPipeline"),
-        (lambda folder: (folder / "model_index.json").unlink(), "does not exist"),
+        (lambda folder: (folder / "model_index.json").unlink(), "lacks model_index.json"),
     ],
 )
 def test_a_spoilt_folder_is_refused(components: Components, tmp_path: Path, spoil: object, told: str) -> None:

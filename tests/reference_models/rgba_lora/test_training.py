@@ -20,8 +20,9 @@ from alphabench.models.spec import LoadRequest, TrainRequest
 from reference_models.alphavae.convert import convert
 from reference_models.rgba_lora import lora
 from reference_models.rgba_lora.adapter import load
+from reference_models.rgba_lora.components import Components
 from reference_models.rgba_lora.inputs import model_digests
-from reference_models.rgba_lora.pipeline import Components, save_components
+from reference_models.rgba_lora.pipeline import save_components, words_sha256
 from reference_models.rgba_lora.train import run
 from reference_models.training.progress import TrainProgress
 
@@ -48,6 +49,7 @@ def test_base_then_adapter_then_images(base: str, recipes: Path, request_for: Ma
     assert sha256_of(weights) == before
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     assert (config["mode"], config["base"], config["base_sha256"]) == ("lora", base, before)
+    assert config["base_words_sha256"] == words_sha256(tmp_path / base)
     state = load_file(folder / lora.FILE)
     assert all(tensor.dtype == torch.float16 for tensor in state.values())
     assert any(float(t.abs().max()) > 0 for name, t in state.items() if "lora_B" in name)
@@ -228,7 +230,8 @@ def test_a_checkpoint_finds_its_base_from_any_folder(
     monkeypatch.delenv("ALPHABENCH_BASE_MODELS")
     monkeypatch.chdir(tmp_path)
     folder = run(recipes / "mini.toml", request_for("lora", base=base, lora={"rank": 2}), quiet)
-    assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["base"] == "../../tiny-base"
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    assert (config["base"], config["base_words_sha256"]) == ("../../tiny-base", words_sha256(tmp_path / base))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert load(LoadRequest(checkpoint=folder)).info.config["rank"] == 2
