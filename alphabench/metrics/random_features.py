@@ -57,7 +57,8 @@ class RandomFeatures(nn.Module):
         stages = []
         for kernel in self._stages:
             padded = functional.pad(maps, (1, 1, 1, 1), mode="replicate")
-            maps = functional.relu(functional.conv2d(padded, kernel, stride=2))
+            maps = functional.conv2d(padded, kernel, stride=2)
+            maps = functional.relu(maps, inplace=not maps.requires_grad)
             stages.append(maps)
         return stages
 

@@ -1,19 +1,22 @@
 """The way of a generation run: prompts in, images and scores into the store, a record at the end.
 
-While one batch is decoded, scored and written, the next one is sampled: torch, zlib and the disk let other
-threads run. Everything that is computed is a function of its own batch, so the order of the threads changes no
-number.
+While one batch is finished, the next one is sampled: torch, zlib and the disk let other threads run. Everything
+that is computed is a function of its own batch, so the order of the threads changes no number.
 """
 
 import contextlib
+import functools
+import math
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from alphabench.image.codec import encode_png
+from alphabench.image.types import AnyCodes
 from alphabench.results.request import RunRequest, model_document
 from alphabench.results.store import RunStore
 from alphabench.results.workfolder import PREDICTIONS, default_folder
@@ -26,6 +29,7 @@ from alphabench.tasks.generation_plan import PlannedImage
 from alphabench.tasks.generation_sheet import sheet_paths
 from alphabench.tasks.job import Outcome, Report
 from alphabench.tasks.resumable_run import Clock, ResumableRun, refuse_nesting, require_batch
+from alphabench.tasks.scoring import Scores, joined
 
 WRITERS = 2
 
@@ -90,7 +94,12 @@ def generation_request(job: GenerationJob) -> RunRequest:
 
 
 def _work(job: GenerationJob, store: RunStore, scorer: ImageScorer, place: World, clock: Clock, report: Report) -> None:
-    """Begin each batch that is not done while the one before it is finished in a thread of its own."""
+    """Begin each batch that is not done while the one before it is finished in a thread of its own.
+
+    On a GPU that is all of it. On a CPU, which sampling needs whole, a batch is decoded and scored before the next
+    one is begun, and only its files are made beside it: two threads that both spread their work over all cores wait
+    for each other more than they work.
+    """
     report(store.done, len(job.images), "")
     last = time.perf_counter()
 
@@ -106,32 +115,81 @@ def _work(job: GenerationJob, store: RunStore, scorer: ImageScorer, place: World
         report(store.done, len(job.images), "")
 
     # The switch of TF32 belongs to the process: set once for all threads, no scoring can change a sampling.
-    with exact_matmul(), ThreadPoolExecutor(WRITERS) as writers, _beside_sampling(job) as finisher:
+    with exact_matmul(), _helpers(job) as helpers:
         running: tuple[int, Future[None]] | None = None
         for indices in store.todo(place.rank, place.size):
-            chosen = [job.images[index] for index in indices]
-            begun = job.source.begin(chosen)
+            batch = [job.images[index] for index in indices]
+            begun = job.source.begin(batch)
+            judged = _judged(job, scorer, clock, helpers, batch, begun) if helpers.scores_in_parts else None
             settle(running)
             running = (
                 len(indices),
-                finisher.submit(_finish, job, store, scorer, clock, writers, indices, chosen, begun),
+                helpers.finisher.submit(_finish, job, store, scorer, clock, helpers, indices, batch, begun, judged),
             )
         settle(running)
 
 
-@contextlib.contextmanager
-def _beside_sampling(job: GenerationJob) -> Iterator[ThreadPoolExecutor]:
-    """Yield the one thread that finishes batches; where sampling needs the cores, torch takes one of them in it.
+@dataclass(frozen=True)
+class _Helpers:
+    """Threads beside the one that samples.
 
-    Two threads that both spread their work over all cores wait for each other more than they work.
+    Attributes:
+        finisher: one, for whole batches.
+        workers: several, for single images.
+        scores_in_parts: whether the sampling thread has batches scored by the workers and waits for them.
     """
-    threads = torch.get_num_threads()
-    few = 1 if job.device.type == "cpu" else threads
+
+    finisher: ThreadPoolExecutor
+    workers: ThreadPoolExecutor
+    scores_in_parts: bool
+
+
+@contextlib.contextmanager
+def _helpers(job: GenerationJob) -> Iterator[_Helpers]:
+    """Yield helper threads; where sampling needs the cores, torch takes one of them in each.
+
+    OpenMP lets all threads of a process wait in the slow way as soon as its teams are larger than the machine.
+    """
+    threads, on_cpu = torch.get_num_threads(), not finished_beside_sampling(job)
+    settle = functools.partial(torch.set_num_threads, 1 if on_cpu else threads)
     try:
-        with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(few,)) as finisher:
-            yield finisher
+        with (
+            ThreadPoolExecutor(1, initializer=settle) as finisher,
+            ThreadPoolExecutor(max(WRITERS, threads if on_cpu else 0), initializer=settle) as workers,
+        ):
+            yield _Helpers(finisher, workers, scores_in_parts=on_cpu)
     finally:
         torch.set_num_threads(threads)  # of the threads that are yet to come
+
+
+def finished_beside_sampling(job: GenerationJob) -> bool:
+    """Say whether a batch is decoded and scored while the next one is sampled."""
+    return job.device.type != "cpu"
+
+
+def _judged(
+    job: GenerationJob,
+    scorer: ImageScorer,
+    clock: Clock,
+    helpers: _Helpers,
+    images: Sequence[PlannedImage],
+    begun: Tensor | None,
+) -> tuple[list[AnyCodes], Scores]:
+    """Return the images of one batch and their scores."""
+    codes = job.source.finish(images, begun)
+    prompts = [image.prompt for image in images]
+    started = time.perf_counter()
+    if helpers.scores_in_parts:
+        size = math.ceil(len(images) / torch.get_num_threads())
+        firsts = range(0, len(images), size)
+        parts = helpers.workers.map(
+            scorer.score, *([each[first : first + size] for first in firsts] for each in (prompts, codes))
+        )
+        scores = joined(list(parts))
+    else:
+        scores = scorer.score(prompts, codes)
+    clock.score += time.perf_counter() - started
+    return codes, scores
 
 
 def _finish(
@@ -139,25 +197,18 @@ def _finish(
     store: RunStore,
     scorer: ImageScorer,
     clock: Clock,
-    writers: ThreadPoolExecutor,
+    helpers: _Helpers,
     indices: Sequence[int],
     images: Sequence[PlannedImage],
     begun: Tensor | None,
+    judged: tuple[list[AnyCodes], Scores] | None,
 ) -> None:
-    """Decode, encode, score, write and store one batch; its files are there before its rows."""
-    codes = job.source.finish(images, begun)
-    files = (
-        [
-            writers.submit(encode_png, one, text=job.source.notes(image))
-            for image, one in zip(images, codes, strict=True)
-        ]
-        if job.source.writes
-        else []
-    )
-    started = time.perf_counter()
-    scores = scorer.score([image.prompt for image in images], codes)
-    clock.score += time.perf_counter() - started
-    written = {
-        image.id: store.write_prediction(image.id, file.result()) for image, file in zip(images, files, strict=False)
-    }
+    """Judge one batch where that is not done, encode, write and store it; its files are there before its rows."""
+    codes, scores = judged or _judged(job, scorer, clock, helpers, images, begun)
+    written = {}
+    if job.source.writes:
+        pairs = zip(images, codes, strict=True)
+        files = [helpers.workers.submit(encode_png, one, text=job.source.notes(image)) for image, one in pairs]
+        for image, file in zip(images, files, strict=True):
+            written[image.id] = store.write_prediction(image.id, file.result())
     store.append(part_of(indices, [image.id for image in images], job.groups, scores, written))

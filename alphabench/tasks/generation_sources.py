@@ -47,7 +47,7 @@ class ImageSource(Protocol):
         ...
 
     def finish(self, images: Sequence[PlannedImage], begun: Tensor | None) -> list[AnyCodes]:
-        """Return each image as 8-bit codes; called in another thread, in the order of the batches."""
+        """Return each image as 8-bit codes; called in any one thread, in the order of the batches."""
         ...
 
     def notes(self, image: PlannedImage) -> dict[str, str]:

@@ -44,6 +44,15 @@ class Scores:
     features: Features = field(default_factory=dict)
 
 
+def joined(parts: Sequence[Scores]) -> Scores:
+    """Return the scores of a batch from those of its parts, in order; every part has the same metrics."""
+    first = parts[0]
+    return Scores(
+        {key: torch.cat([part.values[key] for part in parts]) for key in first.values},
+        {name: torch.cat([part.features[name] for part in parts]) for name in first.features},
+    )
+
+
 class ExactScorer:
     """Scores float32 composites that never see a file, for protocols such as `alpha-exact@1`.
 
