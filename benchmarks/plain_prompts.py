@@ -5,11 +5,14 @@
 
 The first writes `sheet.png`, to be shown to someone who knows nothing else, and `questions.md`: five names for each
 image, its own among four of the other nineteen. The second counts the right ones. Chance is 4 of 20. With
-`--alike` the other four names are of things of the same colour, so that the colour alone does not tell.
+`--alike` the other four names are of things of the same colour, so that the colour alone does not tell. It also prints
+how clean the surroundings are.
 """
 
 import dataclasses
 import re
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -17,6 +20,8 @@ import numpy as np
 
 from alphabench.experiments.judging_generators import images_of
 from alphabench.image.contact_sheet import SheetRow, contact_sheet, on_checkerboard
+from alphabench.image.types import Rgba
+from alphabench.metrics.catalog import CATALOG
 from alphabench.models.registry import load_generator
 from alphabench.models.spec import LoadRequest
 
@@ -29,6 +34,9 @@ PROMPTS = (
 ALIKE = ("heart", "star", "apple", "car", "umbrella", "balloon", "flower", "cloud", "book", "fish", "key", "hat")
 COLOURS = ("red", "blue", "green", "white", "yellow", "purple", "orange")
 GUESS = re.compile(r"(\d+)[.):]?\s+([^,;\d]+)")
+HAZE = 25
+"""Alpha codes up to here, 0 excluded, are a haze."""
+
 COLUMNS = 5
 CHOICES = 5
 
@@ -66,6 +74,17 @@ def shown() -> list[str]:
     return [PROMPTS[place] for place in np.random.default_rng(7).permutation(len(PROMPTS))]
 
 
+def print_surroundings(images: Rgba, order: Sequence[str]) -> None:
+    """Print how much of the images is nearly but not quite empty, and how much alpha reaches the border."""
+    codes = (images[:, 3] * 255).round()
+    haze = ((codes > 0) & (codes <= HAZE)).double().mean((1, 2)).tolist()
+    border = CATALOG["border_mean"].resolve()(images).tolist()
+    for name, values in ((f"alpha codes 1 to {HAZE}, share of the pixels", haze), ("mean alpha of the border", border)):
+        worst = sorted(zip(values, order, strict=True), reverse=True)[:3]
+        most = ", ".join(f"{prompt} {value:.3f}" for value, prompt in worst)
+        print(f"{name}: mean {statistics.fmean(values):.4f}, most {most}")
+
+
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--checkpoint", type=click.Path(path_type=Path), default=None)
@@ -96,6 +115,7 @@ def main(out: Path, checkpoint: Path | None, seed: int, guidance: float | None, 
     lines = [f"{number}. {', '.join(questions[prompt])}" for number, prompt in enumerate(order, start=1)]
     (out / "questions.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{out / 'sheet.png'} and {out / 'questions.md'}")
+    print_surroundings(images, order)
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def test_the_gate_says_that_it_has_no_metric_of_the_protocol(pair, capsys, monke
 def test_a_report_says_how_the_same_images_are_made_again(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     page = tmp_path / "page.html"
-    (folder,) = OWN.glob("alphabench__rgba-lora-mini/*")
+    folder = next(OWN.glob("alphabench__rgba-lora-mini/*"))
     assert command_line.run(["report", str(folder), "--out", str(page)]) == 0, capsys.readouterr().err
     command = "generate --model rgba-lora --prompts alpha-t2i --protocol alpha-t2i-mini@1 --seed 0 --steps 24"
     assert f"{command} --guidance 3 --size 128x128" in page.read_text(encoding="utf-8")

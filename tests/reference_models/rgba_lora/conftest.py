@@ -3,11 +3,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import FluxPipeline
+from diffusers import AutoencoderKL, FluxPipeline
 
 from alphabench.image.codec import write_png
 from alphabench.models.contract import Sampling
@@ -43,12 +44,25 @@ def disc(colour: tuple[int, int, int], side: int = 40, radius: float = 14.0) -> 
     return torch.from_numpy(np.stack([*planes, alpha]).astype(np.uint8))
 
 
-def tokens_of_diffusers(base: Path, adapter: Path, prompt: str, seed: int, sampling: Sampling) -> torch.Tensor:
-    """Return the latents that diffusers' own pipeline draws from both folders, as tokens, `(1, token, number)`."""
-    pipeline = FluxPipeline.from_pretrained(base, vae=None, dtype=torch.float32)
+def drawn_by_diffusers(
+    base: Path,
+    adapter: Path,
+    prompt: str,
+    seed: int,
+    sampling: Sampling,
+    *,
+    vae: Path | None = None,
+    kind: str = "latent",
+) -> Any:
+    """Return what diffusers' own pipeline draws from the folders.
+
+    By default latents as tokens, `(1, token, number)`; with an autoencoder, images of a `kind` of diffusers.
+    """
+    decoder = None if vae is None else AutoencoderKL.from_pretrained(vae)
+    pipeline = FluxPipeline.from_pretrained(base, vae=decoder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.load_lora_weights(adapter, weight_name=lora.FILE)
-    found: torch.Tensor = pipeline(
+    return pipeline(
         prompt=[prompt],
         negative_prompt=[""],
         true_cfg_scale=sampling.guidance,
@@ -57,9 +71,8 @@ def tokens_of_diffusers(base: Path, adapter: Path, prompt: str, seed: int, sampl
         num_inference_steps=sampling.steps,
         max_sequence_length=pipeline.tokenizer_2.model_max_length,
         generator=[torch.Generator().manual_seed(seed)],
-        output_type="latent",
+        output_type=kind,
     ).images
-    return found
 
 
 @pytest.fixture

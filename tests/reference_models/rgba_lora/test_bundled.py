@@ -17,7 +17,7 @@ from alphabench.models.spec import LoadRequest
 from reference_models.rgba_lora.adapter import MINI, RgbaLoraGenerator, levelled
 from reference_models.rgba_lora.pipeline import pack
 from reference_models.weights import BUNDLED
-from tests.reference_models.rgba_lora.conftest import tokens_of_diffusers
+from tests.reference_models.rgba_lora.conftest import drawn_by_diffusers
 
 BASE = BUNDLED / "flux-mini"
 LARGEST_FILE = 16 * 2**20
@@ -58,7 +58,7 @@ def test_its_folders_have_a_card_and_no_file_is_too_large_to_bundle(folder: Path
 def test_diffusers_draws_the_same_latents_from_the_same_files() -> None:
     sampling = Sampling(128, 128, 4, 2.0)
     ours = model().sample(["red heart"], [3], sampling)
-    tokens = tokens_of_diffusers(BASE, MINI, "red heart", 3, sampling)
+    tokens = drawn_by_diffusers(BASE, MINI, "red heart", 3, sampling)
     torch.testing.assert_close(tokens, pack(ours), atol=1e-4, rtol=1e-4)
 
 

@@ -3,6 +3,7 @@
 import copy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import FluxPipeline, FluxTransformer2DModel
@@ -11,12 +12,16 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from alphabench.errors import DataError, UsageError
+from alphabench.image.codec import quantise
 from alphabench.models.contract import Sampling
 from reference_models.rgba_lora import lora
 from reference_models.rgba_lora.components import Components
+from reference_models.rgba_lora.latents import load_codec
 from reference_models.rgba_lora.pipeline import load_components, pack, save_components
 from reference_models.rgba_lora.sampler import drawn
-from tests.reference_models.rgba_lora.conftest import tokens_of_diffusers
+from reference_models.surgery import widen
+from tests.reference_models.diffusers_folders import network_of
+from tests.reference_models.rgba_lora.conftest import drawn_by_diffusers
 
 SAMPLING = Sampling(32, 32, 2, 2.0)
 
@@ -75,8 +80,24 @@ def test_diffusers_loads_the_file_and_draws_the_same(components: Components, tmp
     made = drawn(ours, ["red heart"], [3], SAMPLING)
     torch.testing.assert_close(made, drawn(components, ["red heart"], [3], SAMPLING), atol=1e-5, rtol=1e-5)
 
-    tokens = tokens_of_diffusers(tmp_path / "base", tmp_path, "red heart", 3, SAMPLING)
+    tokens = drawn_by_diffusers(tmp_path / "base", tmp_path, "red heart", 3, SAMPLING)
     torch.testing.assert_close(tokens, pack(made), atol=1e-5, rtol=1e-5)
+
+
+def test_with_an_rgba_autoencoder_diffusers_draws_our_transparent_image(components: Components, tmp_path: Path) -> None:
+    base, vae = tmp_path / "base", tmp_path / "vae"
+    save_components(components, base, torch.float32)
+    lora.add_adapter(components.transformer, 4, lora.PUBLISHED_TARGETS)
+    write(tmp_path / lora.FILE, randomised(components))
+    widen(network_of("flux"), initialisation="random", seed=1).save_pretrained(vae)
+    (image,) = drawn_by_diffusers(base, tmp_path, "red heart", 3, SAMPLING, vae=vae, kind="pil")
+    assert image.mode == "RGBA"
+    made = load_codec(vae).decode(drawn(components, ["red heart"], [3], SAMPLING))
+    ours = quantise(made)[0].permute(1, 2, 0).int()
+    theirs = torch.from_numpy(np.array(image)).int()
+    assert theirs.shape == (SAMPLING.height, SAMPLING.width, 4)
+    assert int(theirs[..., 3].max()) > int(theirs[..., 3].min())  # it has transparency to agree on
+    assert int((ours - theirs).abs().max()) <= 1
 
 
 def test_an_adapter_of_another_base_is_refused_by_layers_and_shapes(components: Components, tmp_path: Path) -> None:
