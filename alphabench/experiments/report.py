@@ -234,7 +234,7 @@ def _setting(experiment: Experiment, recipe: Mapping[str, Any], seeds: Sequence[
         "steps": run.get("steps", "?"),
         "precision": run.get("precision", "?"),
         "seeds": list(seeds),
-        "judged": {judged.name: judged.folder or judged.data for judged in experiment.judged},
+        "judged": {judged.name: judged.folder or judged.data or judged.captions for judged in experiment.judged},
     }
 
 
