@@ -27,7 +27,8 @@ def slug_of(name: str, *, fallback: str = "data") -> str:
     slug = re.sub(r"_{2,}", "_", slug).lstrip("._-")[:63].rstrip(".-")
     if not slug:
         return fallback
-    return f"{fallback}-{slug}" if slug.partition(".")[0] in DEVICE_STEMS or slug in JUNK else slug
+    reserved = slug.partition(".")[0] in DEVICE_STEMS or slug in JUNK
+    return f"{fallback}-{slug}"[:63].rstrip(".-") if reserved else slug
 
 
 def sample_id_of(stem: str) -> str:

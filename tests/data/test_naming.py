@@ -18,6 +18,8 @@ AWKWARD = [
     "日本",
     "con",
     "LPT1.txt",
+    "con." + "x" * 80,
+    "Thumbs.db",
     "-dash-",
     "_under_",
     "",
@@ -40,6 +42,7 @@ def test_slugs_of_known_names() -> None:
     assert slug_of("Straße_7.v2") == "strasse_7.v2"
     assert slug_of("日本") == "data"
     assert slug_of("NUL", fallback="model") == "model-nul"
+    assert slug_of("Thumbs.db") == "data-thumbs.db"
 
 
 @pytest.mark.parametrize("name", [name for name in AWKWARD if name])
