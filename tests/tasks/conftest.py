@@ -11,6 +11,10 @@ from alphabench.models import registry
 from alphabench.tasks.generation import GenerationRequest
 
 
+def quiet(done: int, total: int, note: str) -> None:
+    """Report nothing."""
+
+
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return the module of the tiny generator, which the registry knows."""

@@ -25,12 +25,9 @@ from alphabench.tasks.diagnosis import (
     shown_value,
 )
 from alphabench.tasks.reconstruction import ReconstructionRequest, reconstruct_set
+from tests.tasks.conftest import quiet
 
 Folder = Callable[..., Path]
-
-
-def quiet(done: int, total: int, note: str) -> None:
-    """Report nothing."""
 
 
 def codes(alpha: int, colour: int = 100) -> torch.Tensor:

@@ -18,10 +18,7 @@ from alphabench.protocols import load_protocol
 from alphabench.results.record import load_record
 from alphabench.runtime import leave_world
 from alphabench.tasks.generation import GenerationRequest, generate_set
-
-
-def quiet(done: int, total: int, note: str) -> None:
-    """Report nothing."""
+from tests.tasks.conftest import quiet
 
 
 def run_in_child(request: GenerationRequest, environment: dict[str, str], enough: int, reached: Event) -> None:

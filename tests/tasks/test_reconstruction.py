@@ -23,12 +23,9 @@ from alphabench.results.record import load_record
 from alphabench.tasks import execution
 from alphabench.tasks.reconstruction import ReconstructionRequest, reconstruct_set
 from alphabench.tasks.scoring_files import ScoreRequest, score_files
+from tests.tasks.conftest import quiet
 
 Folder = Callable[..., Path]
-
-
-def quiet(done: int, total: int, note: str) -> None:
-    """Report nothing."""
 
 
 @pytest.fixture
