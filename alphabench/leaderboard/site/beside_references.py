@@ -10,7 +10,7 @@ from alphabench.protocols import Protocol
 
 VIEW = "prediction"
 
-Values = Mapping[str, Mapping[str, tuple[float, ...]]]
+Values = Mapping[str, Mapping[str, list[float]]]
 """The values of each metric by category."""
 
 
@@ -51,29 +51,28 @@ def beside_references(protocol: Protocol, values: SampleValues) -> ReferenceTabl
     shared = sorted(set(values.categories.values()) & {name for groups in theirs.values() for name in groups})
     rows = []
     for metric, groups in theirs.items():
-        pairs = [(_all(ours[metric]), _all(groups)), *((ours[metric].get(c, ()), groups.get(c, ())) for c in shared)]
+        pairs = [(_all(ours[metric]), _all(groups)), *((ours[metric].get(c, []), groups.get(c, [])) for c in shared)]
         means = [shown(math.fsum(side) / len(side) if side else None, metric) for side in pairs[0]]
         rows.append((column(metric).label, *means, *(shown(_distance(*pair), metric) for pair in pairs)))
     head = ("metric", "mean of the images", "mean of the references", "distance", *(f"in {name}" for name in shared))
     return ReferenceTable(reference, count, head, tuple(rows))
 
 
-def _distance(ours: tuple[float, ...], theirs: tuple[float, ...]) -> float | None:
+def _distance(ours: list[float], theirs: list[float]) -> float | None:
     from scipy.stats import wasserstein_distance
 
     return float(wasserstein_distance(ours, theirs)) if ours and theirs else None
 
 
-def _all(groups: Mapping[str, tuple[float, ...]]) -> tuple[float, ...]:
-    return tuple(value for members in groups.values() for value in members)
+def _all(groups: Mapping[str, list[float]]) -> list[float]:
+    return [value for members in groups.values() for value in members]
 
 
 def _by_category(values: SampleValues, metrics: Values) -> Values:
-    found: dict[str, dict[str, tuple[float, ...]]] = {metric: {} for metric in metrics}
+    found: dict[str, dict[str, list[float]]] = {metric: {} for metric in metrics}
     for metric, groups in found.items():
         for sample, value in values.headline(metric).items() if metric in values.columns else ():
-            category = values.categories[sample]
-            groups[category] = (*groups.get(category, ()), value)
+            groups.setdefault(values.categories[sample], []).append(value)
     return found
 
 
@@ -95,7 +94,7 @@ def _of_references(protocol: Protocol) -> tuple[str, int, Values] | None:
     if not isinstance(references, References):
         return None
     metrics = [name for name in protocol.sample_metrics() if protocol.headline(name) == VIEW]
-    found: dict[str, dict[str, tuple[float, ...]]] = {metric: {} for metric in metrics}
+    found: dict[str, dict[str, list[float]]] = {metric: {} for metric in metrics}
     for sample in references.data:
         image = to_float(references.data.read(sample))[None]
         if protocol.reference.side is not None:
@@ -104,5 +103,5 @@ def _of_references(protocol: Protocol) -> tuple[str, int, Values] | None:
         for metric, groups in found.items():
             value = float(CATALOG[metric].resolve()(image))
             if math.isfinite(value):
-                groups[sample.category] = (*groups.get(sample.category, ()), value)
+                groups.setdefault(sample.category, []).append(value)
     return references.id, len(references.data), found
