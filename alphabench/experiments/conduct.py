@@ -21,7 +21,8 @@ class Wish:
     Attributes:
         scale: `screening` or `confirm`.
         arms: names, the base arm always being added; None takes all at screening, and at the confirm scale
-            those that showed an effect at screening (`confirm_from`) and what their claims compare them with.
+            those that showed an effect at screening (`Result.showed_an_effect` of `confirm_from`) and what their
+            claims compare them with.
         seeds: replace the experiment's.
         steps: replace the scale's.
     """

@@ -3,8 +3,9 @@
 Every arm is trained with the same seeds and judged on the same images, so the differences form a table of
 seeds by samples. Both are drawn anew, independently of each other (the pigeonhole bootstrap, Owen 2007,
 Annals of Applied Statistics 1:386), one fewer than there are, which makes each level's share of the variance
-unbiased (Rao and Wu 1988, JASA 83:231). With three seeds such an interval is still somewhat short: the spread
-over seeds alone, with Student's quantile, stands beside it.
+unbiased (Rao and Wu 1988, JASA 83:231). With three seeds such an interval is still somewhat short, and the one
+over seeds alone, with Student's quantile, knows nothing of the images: a difference counts as shown where both
+exclude 0. With one seed only the images are left, and what is shown holds for these two models alone.
 """
 
 import math
@@ -45,7 +46,7 @@ class Effect:
         seed_spread: standard deviation over seeds of the mean difference; None for one seed.
         seeds: seeds that both arms have.
         samples: images that both have; 0 for `run`.
-        verdict: what the interval says; for `run` the one over seeds.
+        verdict: what the intervals say together; for `run` the one over seeds alone.
     """
 
     arm: str
@@ -139,11 +140,12 @@ def interval_over_seeds(means: Floats) -> tuple[float, float] | None:
     return float(means.mean()) - reach, float(means.mean()) + reach
 
 
-def verdict_of(measure: str, bounds: tuple[float, float] | None) -> Verdict:
-    """Return what an interval says of a difference; an interval that holds 0 shows none."""
-    if bounds is None or bounds[0] <= 0 <= bounds[1]:
+def verdict_of(measure: str, *intervals: tuple[float, float] | None) -> Verdict:
+    """Return what intervals say of a difference: none is shown where one of them holds 0; None takes no part."""
+    given = [bounds for bounds in intervals if bounds is not None]
+    rises = bool(given) and all(low > 0 for low, _ in given)
+    if not rises and not (given and all(high < 0 for _, high in given)):
         return NO_DIFFERENCE
-    rises = bounds[0] > 0
     direction = measure_of(measure).higher_is_better
     if direction is None:
         return "higher" if rises else "lower"
@@ -196,7 +198,7 @@ def _effect(
         seed_spread=float(means.std(ddof=1)) if len(means) > 1 else None,
         seeds=seeds,
         samples=samples,
-        verdict=verdict_of(measure, bounds if samples else over_seeds),
+        verdict=verdict_of(measure, bounds, over_seeds),
     )
 
 

@@ -14,6 +14,8 @@ from alphabench.results.durable import readable_refusals, write_durably
 def gathered(folders: Iterable[Path]) -> list[Result]:
     """Return the results in folders and the folders right below them, by name, screening first.
 
+    Comparisons of finished checkpoints, which have no scale, come last.
+
     Raises:
         UsageError: a folder is not there.
         DataError: there is no result, or one cannot be read.
@@ -31,9 +33,7 @@ def gathered(folders: Iterable[Path]) -> list[Result]:
         raise DataError(
             f"there is no {RESULTS} in {', '.join(map(str, places))}", remedy="Run `alphabench experiment run` first."
         )
-    return sorted(
-        (read_result(path) for path in files), key=lambda result: (result.experiment, SCALES.index(result.scale))
-    )
+    return sorted((read_result(path) for path in files), key=_place)
 
 
 def write_summary(results: Sequence[Result], folder: Path) -> list[Path]:
@@ -49,3 +49,8 @@ def write_summary(results: Sequence[Result], folder: Path) -> list[Path]:
         for name, text in pages.items():
             write_durably(folder / name, text.encode())
     return [folder / name for name in pages]
+
+
+def _place(result: Result) -> tuple[bool, str, int]:
+    trained = result.scale in SCALES
+    return not trained, result.experiment, SCALES.index(result.scale) if trained else 0

@@ -72,11 +72,12 @@ class Claim:
     Attributes:
         text: the claim, in our words.
         arm: the arm whose effect decides.
-        expected: the verdict that supports it; `equal` means an interval inside ±`margin`.
+        expected: the verdict that supports it; `equal` means both intervals inside ±`margin`.
         metric: whose effect; empty takes the experiment's primary metric.
         judged: on which set; empty takes the experiment's primary set.
         against: the arm that `arm` is compared with; empty takes the base arm.
         margin: for `equal`, the largest difference that still counts as none, in the metric's unit.
+        scales: the scales whose trainings can answer it; empty takes all.
     """
 
     text: str
@@ -86,6 +87,7 @@ class Claim:
     judged: str = ""
     against: str = ""
     margin: float = 0.0
+    scales: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -252,6 +254,7 @@ def _check(experiment: Experiment, where: str) -> None:
     arms = [arm.name for arm in experiment.arms]
     for claim in experiment.claims:
         for kind, name, known in (
+            *(("scale", scale, list(SCALES)) for scale in claim.scales),
             ("arm", claim.arm, arms),
             ("arm", claim.against or experiment.base, arms),
             ("judged set", claim.judged or experiment.primary_set, sets),

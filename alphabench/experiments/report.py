@@ -5,8 +5,9 @@ import dataclasses
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 from alphabench.errors import DataError, IncompleteError
@@ -15,12 +16,13 @@ from alphabench.experiments.jobs import Job, Outcome, read_outcome
 from alphabench.experiments.measures import measure_of
 from alphabench.experiments.plan import Claim, Experiment
 from alphabench.experiments.running import why
+from alphabench.models.recipe_file import merged
 from alphabench.results.durable import write_durably
 from alphabench.version import __version__
 
 FORMAT = 1
 RESULTS = "results.json"
-Standing = Literal["holds", "contradicted", "not shown", "not run"]
+Standing = Literal["holds", "contradicted", "not shown", "not run", "not asked"]
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ class Judgement:
 
     Attributes:
         claim: the claim.
-        standing: `holds`, `contradicted` (the opposite was shown), `not shown`, or `not run`.
-        effect: the effect that decides; None where it was not run.
+        standing: `holds`, `contradicted` (the opposite was shown), `not shown`, `not run`, or `not asked` where
+            trainings of this scale cannot answer it.
+        effect: the effect that decides; None where it was not run or not asked.
     """
 
     claim: Claim
@@ -48,7 +51,8 @@ class Result:
         question: what was asked.
         note: what the arms cannot tell.
         scale: `screening` or `confirm`.
-        setting: recipe, crop, batch, steps, precision, seeds, judged sets: what each table states.
+        setting: recipe, crop, batch, steps, precision, seeds, judged sets: what each table states; `shared` has
+            the keys of the recipe that are fixed for all arms.
         base: name of the base arm.
         labels: what is different in each arm, by its name, the base first.
         changes: the changed keys of each arm.
@@ -59,6 +63,7 @@ class Result:
         judgements: what is said of the claims.
         failures: jobs without a result, as sentences.
         command: the command that makes this again.
+        numbers: measures of whole runs, means over seeds, by arm: those too that only some arms have.
         version: version of the package.
     """
 
@@ -78,6 +83,7 @@ class Result:
     judgements: tuple[Judgement, ...]
     failures: tuple[str, ...]
     command: str
+    numbers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     version: str = __version__
 
     def effect(self, arm: str, judged: str, measure: str) -> Effect | None:
@@ -96,10 +102,17 @@ class Result:
         return f"{self.scale} scale: {', '.join(parts)}"
 
     def showed_an_effect(self, at_least: float = 0.0) -> list[str]:
-        """Return the arms whose primary interval excludes 0, and whose effect is not smaller than `at_least`."""
-        found = [self.effect(arm, self.primary_set, self.primary) for arm in self.labels]
-        shown = [effect for effect in found if effect is not None and effect.verdict != NO_DIFFERENCE]
-        return [effect.arm for effect in shown if abs(effect.difference) >= at_least]
+        """Return the arms with a primary effect of `at_least`, or one on what a claim about them names instead."""
+        primary = [self.effect(arm, self.primary_set, self.primary) for arm in self.labels]
+        claimed = [item.effect for item in self.judgements]
+        shown = {
+            effect.arm
+            for effect in (*primary, *claimed)
+            if effect is not None
+            and effect.verdict != NO_DIFFERENCE
+            and (effect.measure != self.primary or abs(effect.difference) >= at_least)
+        }
+        return [arm for arm in self.labels if arm in shown]
 
 
 def result_of(
@@ -141,15 +154,16 @@ def result_of(
         question=experiment.question,
         note=experiment.note,
         scale=scale,
-        setting=_setting(experiment, first, sorted({seed for _, seed in jobs})),
+        setting=_setting(experiment, scale, first, sorted({seed for _, seed in jobs})),
         base=experiment.base,
         labels={arm.name: arm.label for arm in arms},
-        changes={arm.name: dict(arm.changes) | dict(arm.at.get(scale, {})) for arm in arms},
+        changes={arm.name: merged(arm.changes, arm.at.get(scale, {})) for arm in arms},
         primary=experiment.primary,
         primary_set=experiment.primary_set,
         report=experiment.report,
         effects=tuple(effects),
-        judgements=tuple(_judgement(claim, experiment, outcomes) for claim in experiment.claims),
+        numbers={arm: _means([outcome.numbers for outcome in results.values()]) for arm, results in outcomes.items()},
+        judgements=tuple(_judgement(claim, experiment, scale, outcomes) for claim in experiment.claims),
         failures=tuple(failures),
         command=command,
     )
@@ -183,7 +197,7 @@ def read_result(path: Path) -> Result:
         effects = tuple(_effect(item) for item in values.pop("effects"))
         judgements = tuple(
             Judgement(
-                Claim(**item["claim"]), item["standing"], None if item["effect"] is None else _effect(item["effect"])
+                _claim(item["claim"]), item["standing"], None if item["effect"] is None else _effect(item["effect"])
             )
             for item in values.pop("judgements")
         )
@@ -198,20 +212,26 @@ def read_result(path: Path) -> Result:
 def standing_of(claim: Claim, effect: Effect) -> Standing:
     """Return whether an effect supports a claim.
 
-    `equal` holds only where the whole interval lies inside ±margin: no difference shown is not equality.
+    `equal` holds only where both intervals lie inside ±margin: no difference shown is not equality.
     """
-    low, high = (effect.low, effect.high) if effect.samples else (effect.seed_low, effect.seed_high)
     if claim.expected == "equal":
-        if low is not None and high is not None and -claim.margin <= low and high <= claim.margin:
+        margin = claim.margin
+        pairs = ((effect.low, effect.high), (effect.seed_low, effect.seed_high))
+        given = [(low, high) for low, high in pairs if low is not None and high is not None]
+        if given and all(-margin <= low and high <= margin for low, high in given):
             return "holds"
-        outside = low is not None and high is not None and (low > claim.margin or high < -claim.margin)
+        outside = given and (all(low > margin for low, _ in given) or all(high < -margin for _, high in given))
         return "contradicted" if outside else "not shown"
     if effect.verdict == NO_DIFFERENCE:
         return "not shown"
     return "holds" if effect.verdict == claim.expected else "contradicted"
 
 
-def _judgement(claim: Claim, experiment: Experiment, outcomes: Mapping[str, Mapping[int, Outcome]]) -> Judgement:
+def _judgement(
+    claim: Claim, experiment: Experiment, scale: str, outcomes: Mapping[str, Mapping[int, Outcome]]
+) -> Judgement:
+    if claim.scales and scale not in claim.scales:
+        return Judgement(claim, "not asked", None)
     against = claim.against or experiment.base
     ours, theirs = outcomes.get(claim.arm, {}), outcomes.get(against, {})
     if not ours.keys() & theirs.keys():
@@ -224,7 +244,12 @@ def _judgement(claim: Claim, experiment: Experiment, outcomes: Mapping[str, Mapp
     return Judgement(claim, "not run" if effect is None else standing_of(claim, effect), effect)
 
 
-def _setting(experiment: Experiment, recipe: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, Any]:
+def _means(numbers: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for run in numbers for name in run)
+    return {name: fmean(run[name] for run in numbers if name in run) for name in names}
+
+
+def _setting(experiment: Experiment, scale: str, recipe: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, Any]:
     data, run = recipe.get("data", {}), recipe.get("run", {})
     size = data.get("size")
     return {
@@ -235,7 +260,12 @@ def _setting(experiment: Experiment, recipe: Mapping[str, Any], seeds: Sequence[
         "precision": run.get("precision", "?"),
         "seeds": list(seeds),
         "judged": {judged.name: judged.folder or judged.data or judged.captions for judged in experiment.judged},
+        "shared": merged(experiment.changes, experiment.scales.get(scale, {})),
     }
+
+
+def _claim(values: Mapping[str, Any]) -> Claim:
+    return Claim(**{**values, "scales": tuple(values.get("scales", ()))})
 
 
 def _effect(values: Mapping[str, Any]) -> Effect:

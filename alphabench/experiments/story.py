@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from alphabench.experiments.effects import RUN, Effect
+from alphabench.experiments.effects import Effect
 from alphabench.experiments.measures import measure_of
 from alphabench.experiments.page import Block, Command, Heading, Paragraph, Picture, Table, to_html, to_markdown
+from alphabench.experiments.plan import SCALES
 from alphabench.experiments.plot import forest_of
 from alphabench.experiments.report import Judgement, Result
 from alphabench.results.durable import write_durably
@@ -14,8 +15,9 @@ COLUMNS = ("arm", "value", "difference", "95 % interval", "over seeds alone", "s
 INTERVALS = (
     "Differences are arm less base, paired by seed and sample. The 95 % interval is a bootstrap of 10,000 draws over "
     "seeds and samples; beside it stand Student's interval over seeds alone and the standard deviation over seeds. "
-    "Each interval stands for itself, without a correction for the number of arms. Three seeds screen; a claim that "
-    "is to be built on needs five."
+    "A difference counts as shown where both intervals exclude 0, for with three seeds the first is somewhat short "
+    "and the second knows nothing of the images. There is no correction for the number of arms. Three seeds screen; "
+    "a claim that is to be built on needs five."
 )
 
 
@@ -55,10 +57,16 @@ def standing_words(judgement: Judgement) -> str:
     """Return what is said of a claim, with the numbers."""
     effect = judgement.effect
     if effect is None:
-        return "not run at this scale"
+        asked = judgement.standing != "not asked"
+        return "not run at this scale" if asked else "not asked: trainings of this scale cannot answer it"
     facts = measure_of(effect.measure)
-    bounds = (effect.low, effect.high) if effect.samples else (effect.seed_low, effect.seed_high)
-    numbers = f"{_number(effect.difference, facts.decimals, sign=True)} {_bounds(*bounds, facts.decimals)} {facts.unit}"
+    intervals = []
+    if effect.low is not None:
+        intervals.append(_bounds(effect.low, effect.high, facts.decimals))
+    if effect.seed_low is not None:
+        intervals.append(f"over seeds alone {_bounds(effect.seed_low, effect.seed_high, facts.decimals)}")
+    difference = _number(effect.difference, facts.decimals, sign=True)
+    numbers = f"{difference} {', '.join(intervals)} {facts.unit}"
     claim = judgement.claim
     wanted = f"within ±{claim.margin:g}" if claim.expected == "equal" else claim.expected
     return (
@@ -86,6 +94,9 @@ def blocks_of(result: Result, pictures: Sequence[Picture]) -> list[Block]:
         blocks.append(Paragraph("Without a result: " + "; ".join(result.failures) + "."))
     arms = tuple((arm, label, _changes(result, arm)) for arm, label in result.labels.items())
     blocks.append(Table("The arms", ("arm", "what is different", "keys"), arms, frozenset({0, 1, 2})))
+    if shared := _flat(setting.get("shared", {}), ""):
+        words = f"All arms, {result.base} included, lay these over the recipe: {', '.join(shared)}."
+        blocks.append(Paragraph(words))
     if result.judgements:
         lines = tuple((item.claim.text, standing_words(item)) for item in result.judgements)
         caption = f"What this says of the claims ({result.setting_line})"
@@ -97,8 +108,8 @@ def blocks_of(result: Result, pictures: Sequence[Picture]) -> list[Block]:
         if any(rows for _, rows in tables):
             blocks += [Heading(heading_of(measure)), Paragraph(f"{measure_of(measure).meaning}.")]
         blocks += [_table(result, place, rows) for place, rows in tables if rows]
-    names = list(dict.fromkeys(e.measure for e in result.effects if e.judged == RUN and e.measure not in result.report))
-    if names:
+    known = dict.fromkeys(name for arm in result.labels for name in result.numbers.get(arm, {}))
+    if names := [name for name in known if name not in result.report]:
         blocks += [Heading("The runs themselves"), Paragraph("Terms of the loss are unweighted, as logged.")]
         blocks.append(_run_table(result, names))
     return [*blocks, Heading("How this was made"), Command(result.command)]
@@ -118,7 +129,7 @@ def write_page(result: Result, folder: Path) -> None:
 
 
 def summary_of(results: Sequence[Result]) -> list[Block]:
-    """Return one page over several results: every claim, then the primary effect of every arm."""
+    """Return one page over several results: what came of each claim, in a word and in numbers, then every effect."""
     blocks: list[Block] = [
         Heading("Experiments", 1),
         Paragraph(
@@ -134,17 +145,32 @@ def summary_of(results: Sequence[Result]) -> list[Block]:
     ]
     if claims:
         heads = ("claim", "experiment", "setting", "finding")
+        blocks += [Heading("Claims in short"), _standings(results)]
         blocks += [Heading("Claims"), Table("Every claim, at each scale", heads, tuple(claims), frozenset(range(4)))]
     blocks.append(Heading("Effects"))
     for result in results:
         rows = rows_of(result, result.primary_set, result.primary)
         caption = f"{result.experiment}: {heading_of(result.primary)} on {result.primary_set} ({result.setting_line})"
         blocks += [Heading(result.title, 3), Paragraph(result.question)]
+        if result.note:
+            blocks.append(Paragraph(result.note))
         blocks.append(Table(caption, COLUMNS, tuple(rows), frozenset({0, len(COLUMNS) - 1})))
         if result.failures:
             blocks.append(Paragraph("Without a result: " + "; ".join(result.failures) + "."))
         blocks.append(Command(result.command))
     return blocks
+
+
+def _standings(results: Sequence[Result]) -> Table:
+    scales = list(dict.fromkeys(result.scale for result in results))
+    scales.sort(key=lambda scale: SCALES.index(scale) if scale in SCALES else len(SCALES))
+    said: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for result in results:
+        for item in result.judgements:
+            found = said.setdefault((result.experiment, item.claim.text), {})
+            found.setdefault(result.scale, []).append(item.standing)
+    rows = tuple((text, *(", ".join(found.get(s, ["not run"])) for s in scales)) for (_, text), found in said.items())
+    return Table("What each scale says of it", ("claim", *scales), rows, frozenset(range(len(scales) + 1)))
 
 
 def _table(result: Result, judged: str, rows: Sequence[tuple[str, ...]]) -> Table:
@@ -154,10 +180,9 @@ def _table(result: Result, judged: str, rows: Sequence[tuple[str, ...]]) -> Tabl
 def _run_table(result: Result, names: Sequence[str]) -> Table:
     rows = []
     for name in names:
-        found = [result.effect(arm, RUN, name) for arm in result.labels if arm != result.base]
         digits = measure_of(name).decimals
-        base = next((_number(effect.reference, digits) for effect in found if effect is not None), "-")
-        rows.append((name, base, *("-" if effect is None else _number(effect.value, digits) for effect in found)))
+        found = [result.numbers.get(arm, {}).get(name) for arm in result.labels]
+        rows.append((name, *("-" if value is None else _number(value, digits) for value in found)))
     columns = ("number", *result.labels)
     return Table(f"Means over seeds ({result.setting_line})", columns, tuple(rows))
 

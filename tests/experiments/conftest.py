@@ -39,7 +39,7 @@ images = 4
 [[arms]]
 name = "strong"
 label = "a large change"
-set = { "loss.kl_weight" = 0.5 }
+set = { "loss.kl_weight" = 0.5, "loss.perceptual_weight" = 0.25 }
 confirm = { "loss.kl_weight" = 0.25 }
 
 [[arms]]

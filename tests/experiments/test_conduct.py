@@ -14,10 +14,10 @@ from alphabench.experiments import story
 from alphabench.experiments.conduct import Wish, conduct, jobs_of
 from alphabench.experiments.effects import Effect
 from alphabench.experiments.gathering import gathered, write_summary
-from alphabench.experiments.jobs import Job
+from alphabench.experiments.jobs import Job, Outcome, read_outcome, write_outcome
 from alphabench.experiments.plan import Claim, Experiment
 from alphabench.experiments.plot import forest_of
-from alphabench.experiments.report import Result, read_result, standing_of
+from alphabench.experiments.report import Result, read_result, standing_of, write_result
 from alphabench.experiments.running import Labour
 
 Pretend = Callable[[Job, Path], None]
@@ -133,6 +133,80 @@ def test_a_confirmation_brings_what_its_claims_compare_with(
     assert [item.standing for item in result.judgements] == ["holds"]
 
 
+def test_an_arm_that_a_claim_finds_guilty_elsewhere_is_confirmed_too(
+    tmp_path: Path, small_experiment: Experiment, done: list[Job]
+) -> None:
+    """The primary metric is quiet, the one of the claim is not."""
+    experiment = replace(small_experiment, primary="mad", confirm_from=0.001)
+    _run(experiment, tmp_path)
+    with pytest.raises(UsageError, match="no arm of matter showed an effect"):
+        _run(experiment, tmp_path, scale="confirm")
+    claim = Claim("A large change costs PSNR.", "strong", "worse", metric="psnr")
+    claimed = replace(experiment, claims=(claim,))
+    _run(claimed, tmp_path)
+    result, _ = _run(claimed, tmp_path, scale="confirm")
+    assert list(result.labels) == ["base", "strong"]
+
+
+def test_a_page_names_every_key_of_an_arm_and_what_all_arms_share(
+    tmp_path: Path, small_experiment: Experiment, done: list[Job]
+) -> None:
+    result, folder = _run(small_experiment, tmp_path, scale="confirm", arms=("strong",))
+    assert result.changes == {"base": {}, "strong": {"loss": {"kl_weight": 0.25, "perceptual_weight": 0.25}}}
+    page = (folder / "page.md").read_text()
+    assert "loss.kl_weight = 0.25, loss.perceptual_weight = 0.25" in page
+    assert "lay these over the recipe: run.precision = float32, run.steps = 16, data.size = 128." in page
+
+
+def test_numbers_that_only_one_arm_has_are_told(
+    tmp_path: Path, small_experiment: Experiment, monkeypatch: pytest.MonkeyPatch, done: list[Job], pretend: Pretend
+) -> None:
+    for (arm, seed), job in jobs_of(small_experiment, Wish()).items():
+        pretend(job, tmp_path)
+        if arm == "strong":
+            write_outcome(job, tmp_path, Outcome(read_outcome(job, tmp_path).rows, {"discriminator": 1.0 + seed / 10}))
+    monkeypatch.setattr(conducting, "run_jobs", lambda *_: [])
+    result, folder = _run(small_experiment, tmp_path)
+    assert result.numbers["strong"] == {"discriminator": pytest.approx(1.2)}
+    assert "| discriminator | - | 1.20000 | - |" in (folder / "page.md").read_text()
+    assert read_result(folder / "results.json") == result
+
+
+def test_a_claim_is_not_asked_of_trainings_that_cannot_answer_it(
+    tmp_path: Path, small_experiment: Experiment, done: list[Job]
+) -> None:
+    claims = (*small_experiment.claims, Claim("Longer is better.", "strong", "better", scales=("confirm",)))
+    experiment = replace(small_experiment, claims=claims)
+    first, _ = _run(experiment, tmp_path)
+    second, folder = _run(experiment, tmp_path, scale="confirm")
+    assert [result.judgements[-1].standing for result in (first, second)] == ["not asked", "contradicted"]
+    assert read_result(folder / "results.json") == second
+    text = write_summary([first, second], tmp_path)[0].read_text()
+    assert "| Longer is better. | not asked | contradicted |" in text
+    assert "not asked: trainings of this scale cannot answer it" in text
+
+
+def test_the_summary_brings_the_notes_without_which_it_would_mislead(
+    tmp_path: Path, small_experiment: Experiment, done: list[Job]
+) -> None:
+    result, _ = _run(replace(small_experiment, note="The judge is blind."), tmp_path)
+    assert "The judge is blind." in write_summary([result], tmp_path)[0].read_text()
+
+
+def test_comparisons_of_finished_checkpoints_come_last_in_a_summary(
+    tmp_path: Path, small_experiment: Experiment, done: list[Job]
+) -> None:
+    result, folder = _run(small_experiment, tmp_path / "a")
+    compared = replace(result, experiment="aaa", scale="comparison", setting={"line": "finished checkpoints"})
+    write_result(compared, tmp_path / "b")
+    results = gathered([tmp_path / "b", folder])
+    assert [found.scale for found in results] == ["screening", "comparison"]
+    text = write_summary(results, tmp_path / "page")[0].read_text()
+    assert "| claim | screening | comparison |" in text
+    assert "| A large change is worse. | holds | not run |" in text
+    assert "| A large change is worse. | not run | holds |" in text
+
+
 def test_small_effects_are_not_confirmed(tmp_path: Path, small_experiment: Experiment, done: list[Job]) -> None:
     _run(small_experiment, tmp_path)
     kept, _ = _run(replace(small_experiment, confirm_from=4.9), tmp_path, scale="confirm")
@@ -209,6 +283,15 @@ def test_claims_are_judged_by_intervals(expected: str, low: float, high: float, 
     assert standing_of(claim, _effect(low, high, verdict)) == standing
 
 
+@pytest.mark.parametrize(
+    ("seeds", "standing"), [((-0.05, 0.05), "holds"), ((-0.3, 0.3), "not shown"), ((0.15, 0.3), "not shown")]
+)
+def test_equality_needs_the_seeds_too(seeds: tuple[float, float], standing: str) -> None:
+    claim = Claim("text", "a", "equal", margin=0.1)
+    effect = replace(_effect(-0.05, 0.09, "no difference shown"), seed_low=seeds[0], seed_high=seeds[1])
+    assert standing_of(claim, effect) == standing
+
+
 def test_one_summary_tells_of_both_scales(tmp_path: Path, small_experiment: Experiment, done: list[Job]) -> None:
     _run(small_experiment, tmp_path / "out")
     _run(small_experiment, tmp_path / "out", scale="confirm")
@@ -218,7 +301,11 @@ def test_one_summary_tells_of_both_scales(tmp_path: Path, small_experiment: Expe
     text = written[0].read_text()
     assert "crops of 64²" in text
     assert "crops of 128²" in text
-    assert text.count("A large change is worse.") == 2
+    assert text.count("A large change is worse.") == 3
+    assert "| claim | screening | confirm |" in text
+    standings = [{item.claim.text: item.standing for item in result.judgements} for result in results]
+    for claim in standings[0]:
+        assert f"| {claim} | {standings[0][claim]} | {standings[1][claim]} |" in text
 
 
 def test_folders_without_results_and_damaged_results_are_refused(tmp_path: Path) -> None:

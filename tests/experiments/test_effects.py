@@ -78,6 +78,49 @@ def test_verdicts_follow_the_direction(measure: str, bounds: tuple[float, float]
     assert verdict_of(measure, bounds) == verdict
 
 
+@pytest.mark.parametrize(
+    ("intervals", "verdict"),
+    [
+        (((0.1, 0.3), (0.05, 0.35)), "better"),
+        (((0.1, 0.3), (-0.2, 0.6)), "no difference shown"),  # the seeds alone do not show it
+        (((-0.1, 0.5), (0.1, 0.3)), "no difference shown"),  # nor do the images
+        (((0.1, 0.3), (-0.3, -0.1)), "no difference shown"),
+        (((-0.3, -0.1), None), "worse"),  # one seed
+        ((None, (-0.3, -0.1)), "worse"),  # a number of the whole run
+        ((None, None), "no difference shown"),
+    ],
+)
+def test_a_difference_is_shown_where_every_interval_excludes_zero(
+    intervals: tuple[tuple[float, float] | None, ...], verdict: str
+) -> None:
+    assert verdict_of("psnr", *intervals) == verdict
+
+
+def test_three_seeds_that_disagree_show_nothing_however_many_images_there_are() -> None:
+    """Each seed moves all its images alike: the images add no knowledge of the seeds."""
+    base = {seed: _outcome("psnr", [30.0] * 40) for seed in (1, 2, 3)}
+    arm = {seed: _outcome("psnr", [30.0 + change] * 40) for seed, change in ((1, 0.1), (2, 0.5), (3, 0.9))}
+    (effect,) = effects_of("arm", "base", arm, base)
+    assert effect.low is not None
+    assert effect.low > 0
+    assert effect.seed_low is not None
+    assert effect.seed_low < 0
+    assert effect.verdict == "no difference shown"
+
+
+def test_verdicts_of_nothing_are_rarely_given_with_three_seeds() -> None:
+    """The bootstrap alone errs in more than one of twenty; both intervals together do not."""
+    rng = np.random.default_rng(4)
+    shown, alone = 0, 0
+    for _ in range(200):
+        table = rng.normal(0, 0.3, (3, 1)) + rng.normal(0, 1.0, (1, 24)) + rng.normal(0, 0.5, (3, 24))
+        bounds = interval_over(table)
+        shown += verdict_of("psnr", bounds, interval_over_seeds(table.mean(1))) != "no difference shown"
+        alone += verdict_of("psnr", bounds) != "no difference shown"
+    assert shown <= alone
+    assert shown / 200 < 0.05
+
+
 def test_pairs_are_of_equal_seed_and_sample() -> None:
     """Samples differ by 20 dB, arms by 1: unpaired, the interval would hold 0."""
     base = {seed: _outcome("psnr", [20.0, 30.0, 40.0]) for seed in (1, 2)}

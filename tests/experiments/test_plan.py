@@ -32,9 +32,12 @@ def test_every_shipped_arm_is_a_recipe_that_the_trainer_takes(name: str) -> None
 
 
 def test_experiments_share_the_job_of_the_base_arm() -> None:
-    experiments = [find_experiment(name) for name in ("reference-kl", "kl-sweep", "initialisation", "objective")]
+    experiments = [find_experiment(name) for name in ("low-rank", "kl-sweep", "initialisation", "objective")]
     addresses = {job_of(e, e.arm("mini"), 1, "screening").address for e in experiments}
     assert len(addresses) == 1
+    # At the confirm scale none but one experiment has the reference divergence, and its base goes without.
+    jobs = [job_of(e, e.arm(e.base), 1, "confirm") for e in map(find_experiment, ("low-rank", "reference-kl"))]
+    assert jobs[0].address == jobs[1].address
 
 
 def test_seed_steps_and_scale_make_other_jobs(small_experiment: Experiment) -> None:
@@ -52,7 +55,9 @@ def test_seed_steps_and_scale_make_other_jobs(small_experiment: Experiment) -> N
 def test_an_arm_can_take_a_model_of_its_own_for_each_seed(experiment_file: Path) -> None:
     text = experiment_file.read_text(encoding="utf-8")
     named = """set = { "model.base" = "base-{seed}", "data.sources" = [{ folder = "a-{seed}", weight = 1.0 }] }"""
-    experiment_file.write_text(text.replace('set = { "loss.kl_weight" = 0.5 }', named), encoding="utf-8")
+    experiment_file.write_text(
+        text.replace('set = { "loss.kl_weight" = 0.5, "loss.perceptual_weight" = 0.25 }', named), encoding="utf-8"
+    )
     experiment = read_experiment(experiment_file)
     recipes = [job_of(experiment, experiment.arm("strong"), seed, "screening").recipe for seed in (1, 12)]
     assert [recipe["model"]["base"] for recipe in recipes] == ["base-1", "base-12"]
