@@ -188,8 +188,16 @@ def leave_world() -> bool:
     return True
 
 
-def peak_memory_bytes() -> int | None:
-    """Return the largest memory this process has held so far; None where the system does not say."""
+def peak_memory_bytes(device: "torch.device | None" = None) -> int | None:
+    """Return the largest memory this process has held so far; None where the system does not say.
+
+    Args:
+        device: a CUDA device, whose allocator is asked; None and any other mean the machine's own memory.
+    """
+    if device is not None and device.type == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated(device)
     try:
         import resource
     except ImportError:  # Windows

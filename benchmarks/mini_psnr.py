@@ -3,7 +3,8 @@
     ALPHABENCH_TRAIN_DATA=data python benchmarks/mini_psnr.py alphavae pca rgb-vae-twice
 
 PSNR in dB, mean of the nine canonical backgrounds, 8-bit output, mean of images; float32. The interval of 95 % is
-the BCa bootstrap over images of the first model's mean. Sets that are not there are left out.
+the BCa bootstrap over images of the first model's mean. Sets that are not there are left out, and so are those whose
+title has none of the words after `--only`. A model may be named with a checkpoint, as `alphavae=runs/mine/model`.
 """
 
 import argparse
@@ -30,6 +31,7 @@ SETS = {
     "Fluent emoji 3D, validation part": "fluent3d/val",
     "Kenney particles, validation part": "kenney_particles/val",
     "VFX light bursts, validation part": "vfx_rpicster/val",
+    "opaque photographs, validation part": "backgrounds/val",
 }
 FAMILY_IMAGES, FAMILY_SIDE = 12, 256
 
@@ -39,7 +41,7 @@ def sets() -> Iterator[tuple[str, list[Tensor]]]:
     root = Path(os.environ.get("ALPHABENCH_TRAIN_DATA", "data"))
     for name, folder in SETS.items():
         if files := sorted((root / folder).glob("*.png")):
-            yield name, [to_float(read_rgba(path))[None] for path in files]
+            yield name, [to_float(read_rgba(path, allow_opaque=True))[None] for path in files]
     mini = resolve_data("alpha-mini@1")
     for category in dict.fromkeys(sample.category for sample in mini):
         chosen = [sample for sample in mini if sample.category == category]
@@ -64,11 +66,18 @@ def main() -> None:
     """Print one row for each set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+")
-    models = {name: load_model(name, LoadRequest()) for name in parser.parse_args().models}
+    parser.add_argument("--only", nargs="+", default=[""], help="words of which a set's title must have one")
+    options = parser.parse_args()
+    models = {}
+    for name in options.models:
+        model, _, folder = name.partition("=")
+        models[name] = load_model(model, LoadRequest(checkpoint=Path(folder) if folder else None))
     backgrounds = canonical_tensor()
     print(f"| images (how many) | {next(iter(models))}, 95 % | {' | '.join(models)} |")
     print(f"|---|---|{'---|' * len(models)}")
     for title, images in sets():
+        if not any(word in title for word in options.only):
+            continue
         found: dict[str, list[float]] = {}
         for name, model in models.items():
             made = [to_float(quantise(model.reconstruct(image))) for image in images]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reference_models.alphavae.ranges import Colour
+from reference_models.losses.adversarial import smallest_side
 from reference_models.losses.backgrounds import PRESETS, RELEASED_MOMENTS, BackgroundMoments
 from reference_models.training.config import OptimizerConfig, RunConfig
 from reference_models.training.data_config import DataConfig, HiddenColour
@@ -64,7 +65,8 @@ class LossConfig:
         perceptual_backgrounds: grey levels in [-1,1] that the perceptual distance sees the image over.
         kl_weight: of the divergence from the standard normal.
         reference_kl_weight: of the divergence from the frozen, widened base on opaque images.
-        reference_kl_images: images of each process's micro-batch that the reference term is computed on; 0
+        reference_kl_images: images of each micro-batch, counted over all processes, that the reference term is
+            computed on, weighed so that its expectation is that of all of them; a divisor of `data.batch`, and 0
             takes all.
         reference_kl_share_every: steps between measurements of the reference term's share of the gradient norm
             at the encoder's last layer; 0 never measures. A measurement costs about one backward pass.
@@ -158,3 +160,20 @@ class AlphaRecipe:
                 'adversarial_input "straight" needs colour = "straight": a network of premultiplied colours has '
                 'no others to show; set adversarial_input = "premultiplied"'
             )
+        if self.loss.reference_kl_images and self.data.batch % self.loss.reference_kl_images:
+            raise ValueError(
+                f"reference_kl_images of {self.loss.reference_kl_images} cannot be spread evenly over a batch of "
+                f"{self.data.batch}: set it to a divisor of data.batch, or to 0 for all images"
+            )
+        smallest = smallest_side(self.loss.adversarial_layers)
+        if self.loss.adversarial_weight > 0 and self.data.size < smallest:
+            raise ValueError(
+                f"the discriminator's {self.loss.adversarial_layers} layers need crops of at least {smallest} px, not "
+                f"{self.data.size}: set a larger data.size or fewer loss.adversarial_layers"
+            )
+
+    @property
+    def reference_stride(self) -> int:
+        """Return which images the reference term is computed on: those whose global number it divides."""
+        images = self.loss.reference_kl_images
+        return self.data.batch // images if images else 1

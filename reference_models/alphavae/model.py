@@ -37,11 +37,12 @@ class AlphaVae(nn.Module):
         return int(self.network.config.latent_channels)
 
     def encode(self, images: Network) -> Posterior:
-        """Return the posterior of `images`, whose sides are multiples of `factor`."""
+        """Return the posterior of `images`, whose sides are multiples of `factor`, in float32 under autocast too."""
         if isinstance(self.network, PatchVae):
             return self.network.encode(images)
         posterior = self.network.encode(images).latent_dist
-        return Posterior(posterior.mean, posterior.logvar)
+        # Sums over a whole latent follow: in bfloat16 a divergence would have two digits.
+        return Posterior(posterior.mean.float(), posterior.logvar.float())
 
     def decode_unclamped(self, latents: Latents) -> Network:
         """Return the images of `latents`, not clamped: a clamp would stop alpha's gradient at its start."""

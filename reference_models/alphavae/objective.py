@@ -26,6 +26,7 @@ from reference_models.training.adversary import FAKE, REAL
 
 SIGNS = "background_signs"
 MEASURE = "measure_shares"
+POSITIONS = "reference_positions"
 
 
 class AlphaObjective(nn.Module):
@@ -38,12 +39,16 @@ class AlphaObjective(nn.Module):
         config: weights and kinds of the terms.
         reference: the widened base; None takes a copy of `vae`, which is the same before the first step of a
             training that starts there.
+        reference_stride: images of all processes for each one that the reference term is computed on.
     """
 
-    def __init__(self, vae: AlphaVae, config: LossConfig, reference: AlphaVae | None = None) -> None:
+    def __init__(
+        self, vae: AlphaVae, config: LossConfig, reference: AlphaVae | None = None, *, reference_stride: int = 1
+    ) -> None:
         super().__init__()
         self.vae = vae
         self.config = config
+        self.reference_stride = reference_stride
         self.perceptual = perceptual_network(config)
         self.reference: AlphaVae | None = None
         if config.reference_kl_weight > 0:
@@ -54,13 +59,14 @@ class AlphaObjective(nn.Module):
 
         Args:
             batch: `images`, straight RGBA in [0,1], and `noise` of the latents' shape; `background_signs`,
-                `(batch, colours, 3)` of ±1, for sampled backgrounds; `measure_shares`, of any value, where the
-                share of the reference term in the gradient is wanted.
+                `(batch, colours, 3)` of ±1, for sampled backgrounds; `reference_positions`, those of the images
+                that the reference term is computed on, absent for all; `measure_shares`, of any value, where
+                the share of the reference term in the gradient is wanted.
         """
         images = batch["images"]
         target = to_network(images, self.vae.colour)
         colour, opacity = weigh_network(target, self.vae.colour)
-        opaque = self._opaque_blends(colour, opacity)
+        opaque = self._opaque_blends(colour, opacity, batch.get(POSITIONS))
         posterior = self.vae.encode(torch.cat([target, opaque]) if opaque is not None else target)
         count = len(images)
         own = Posterior(posterior.mean[:count], posterior.log_variance[:count])
@@ -84,12 +90,17 @@ class AlphaObjective(nn.Module):
         if self.config.kl_weight > 0:
             terms["kl"] = kl_to_standard(own.mean, own.log_variance).mean()
             loss = loss + self.config.kl_weight * terms["kl"]
-        if self.reference is not None and opaque is not None:
-            with torch.no_grad():
-                anchor = self.reference.encode(opaque)
-            terms["reference_kl"] = kl_between(
-                posterior.mean[count:], posterior.log_variance[count:], anchor.mean, anchor.log_variance
-            ).mean()
+        if self.reference is not None:
+            # A process none of whose images was chosen gives 0, in the graph like any other value.
+            divergences = 0 * own.mean
+            if opaque is not None:
+                with torch.no_grad():
+                    anchor = self.reference.encode(opaque)
+                divergences = kl_between(
+                    posterior.mean[count:], posterior.log_variance[count:], anchor.mean, anchor.log_variance
+                )
+            # The mean of black and white, and of all images: each one that is computed stands for a stride of them.
+            terms["reference_kl"] = divergences.sum() / 2 * self.reference_stride / count
             weighed = self.config.reference_kl_weight * terms["reference_kl"]
             loss = loss + weighed
             if MEASURE in batch and loss.requires_grad:
@@ -128,12 +139,13 @@ class AlphaObjective(nn.Module):
         knee = 10 ** (-self.config.equal_gradient_db / 20) * 2
         return 2 * knee * torch.sqrt(error / elements + 1e-6) * elements
 
-    def _opaque_blends(self, colour: Tensor, opacity: Tensor) -> Tensor | None:
-        """Return the images over true black and true white, alpha 1, or None where no term needs them."""
-        if self.reference is None:
+    def _opaque_blends(self, colour: Tensor, opacity: Tensor, positions: Tensor | None) -> Tensor | None:
+        """Return images over true black and true white, alpha 1, or None where there are none to compute."""
+        if self.reference is None or (positions is not None and not len(positions)):
             return None
-        count = self.config.reference_kl_images or len(colour)
-        blends = [blend(colour[:count], opacity[:count], level) for level in (-1.0, 1.0)]
+        if positions is not None:
+            colour, opacity = colour[positions], opacity[positions]
+        blends = [blend(colour, opacity, level) for level in (-1.0, 1.0)]
         flat = torch.cat(blends)
         return torch.cat([flat, torch.ones_like(flat[:, :1])], 1)
 

@@ -20,7 +20,7 @@ from reference_models.alphavae.folder import base_folder, load_network, save_net
 from reference_models.alphavae.latent_statistics import LatentReport, latent_report
 from reference_models.alphavae.low_rank import make_low_rank, merged
 from reference_models.alphavae.model import AlphaVae
-from reference_models.alphavae.objective import MEASURE, SIGNS, AlphaObjective, decoder_end
+from reference_models.alphavae.objective import MEASURE, POSITIONS, SIGNS, AlphaObjective, decoder_end
 from reference_models.alphavae.preview import beside, device_of, mean_psnr, on_checkerboard, reconstruct
 from reference_models.alphavae.ranges import Colour, to_network
 from reference_models.losses.adversarial import PatchDiscriminator
@@ -52,16 +52,23 @@ class AlphaTask:
 
         self.recipe = recipe
         self.rgb = rgb = load_network(base, channels=3)
-        self.base_sha256 = sha256_of(base / WEIGHTS_FILE)
+        self.models = {"base_sha256": sha256_of(base / WEIGHTS_FILE)}
         if not isinstance(rgb, PatchVae) and recipe.model.colour != "straight":
             raise UsageError(
                 "the diffusers layout has no place to say that its colour is premultiplied",
                 remedy='Set colour = "straight" in [model].',
             )
         widened = as_vae(widen(rgb), recipe.model.colour)
+        if recipe.data.size % widened.factor:
+            raise UsageError(
+                f"crops of {recipe.data.size} px do not fit {base.name}, whose latents stand for {widened.factor} px "
+                "along each side",
+                remedy=f"Set data.size to a multiple of {widened.factor}.",
+            )
         self.vae = widened
         if recipe.model.start:
             self.vae = started_vae(start, widened)
+            self.models["start_sha256"] = sha256_of(cast("Path", start) / WEIGHTS_FILE)
         elif recipe.model.initialisation == "random":
             seed = stream_seed(recipe.run.seed, 0, "initialisation")
             self.vae = as_vae(widen(rgb, initialisation="random", seed=seed), recipe.model.colour)
@@ -70,7 +77,9 @@ class AlphaTask:
             self.vae = copy.deepcopy(self.vae)  # the reference stays a plain network
             make_low_rank(self.vae, recipe.model.lora_rank, seed=stream_seed(recipe.run.seed, 0, "low rank"))
         self.model: nn.Module = self.vae
-        self.objective: nn.Module = AlphaObjective(self.vae, recipe.loss, widened)
+        self.objective: nn.Module = AlphaObjective(
+            self.vae, recipe.loss, widened, reference_stride=recipe.reference_stride
+        )
         self.adversary = adversary_of(self.vae, recipe)
         self.pool = ImagePool(recipe.data, progress=say, hidden_colour=recipe.hidden_colour)
         report(TrainProgress(0, recipe.run.steps, {}, facts=self.pool.facts))
@@ -82,6 +91,11 @@ class AlphaTask:
         ]
         say(f"widened {base.name}")
 
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Return the digests of the base, of the checkpoint that training starts from, and of the images."""
+        return {**self.models, "data_sha256": self.pool.sha256()}
+
     def statistics_images(self, index: int) -> Rgba:
         """Return 8 straight RGBA images in [0,1] that no step draws, hidden colours as the recipe says."""
         return to_float(self.pool.samples(self.recipe.run.seed, range(8 * index, 8 * index + 8), "statistics"))
@@ -91,12 +105,16 @@ class AlphaTask:
         count = self.pool.count(ranks)
         seed, side = self.recipe.run.seed, self.recipe.data.size // self.vae.factor
         images = to_float(self.pool.batch(seed, index, first=rank * count, count=count))
-        first = self.pool.numbers(index, rank * count, count).start
+        numbers = self.pool.numbers(index, rank * count, count)
+        first = numbers.start
         noise = sample_normals(seed, "posterior", first=first, shape=(count, self.vae.latent_channels, side, side))
         batch = {"images": images.contiguous(memory_format=torch.channels_last), "noise": noise}
         loss = self.recipe.loss
         if loss.reconstruction == "sampled_backgrounds":
             batch[SIGNS] = sample_signs(seed, "background", first=first, shape=(count, loss.sampled_colours, 3))
+        if loss.reference_kl_weight > 0 and self.recipe.reference_stride > 1:
+            chosen = [place for place, number in enumerate(numbers) if number % self.recipe.reference_stride == 0]
+            batch[POSITIONS] = torch.tensor(chosen, dtype=torch.long)
         step = index // self.recipe.optimizer.accumulate
         if loss.reference_kl_share_every and step % loss.reference_kl_share_every == 0:
             batch[MEASURE] = torch.ones(())
@@ -132,13 +150,15 @@ class AlphaTask:
                 shift_factor=float(f"{float(joined.mean()):.6g}"),
                 scaling_factor=float(f"{1 / float(joined.std()):.6g}"),
             )
-        head = f'step = {step}\nbase_sha256 = "{self.base_sha256}"\ndata_sha256 = "{self.pool.sha256()}"\n'
+        head = settings_to_toml({"step": step, **self.inputs})
         latents = settings_to_toml({"latents": self.latents(vae, LATENT_BATCHES).settings()})
         save_network(folder, vae.network, settings=f"{head}{settings_to_toml(self.recipe)}\n{latents}")
 
     def latents(self, vae: AlphaVae, batches: int) -> LatentReport:
         """Return how `vae` encodes training images made opaque, compared with the RGB network it came from."""
-        return latent_report(vae, self.rgb, (self.statistics_images(index) for index in range(batches)))
+        return latent_report(
+            vae, self.rgb.to(device_of(vae)), (self.statistics_images(index) for index in range(batches))
+        )
 
 
 def as_vae(network: nn.Module, colour: Colour) -> AlphaVae:
@@ -199,11 +219,11 @@ def run(config: Path, request: TrainRequest, report: Report) -> Path:
     recipe = read_toml_settings(config, AlphaRecipe, changes=request.changes)
     if request.steps is not None:
         recipe = dataclasses.replace(recipe, run=dataclasses.replace(recipe.run, steps=request.steps))
-    loop = Recipe(recipe.optimizer, recipe.run, settings_to_toml(recipe))
     model = recipe.model
     start = base_folder(model.start, config) if model.start else None
     task = AlphaTask(recipe, base_folder(model.base, config), report, start)
     try:
+        loop = Recipe(recipe.optimizer, recipe.run, settings_to_toml(recipe), task.inputs)
         return train(task, loop, request, report)
     finally:
         task.pool.close()

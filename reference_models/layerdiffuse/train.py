@@ -145,10 +145,15 @@ class LayerDiffuseTask:
         made = [reconstruct(whole, image) for image in shown]
         return on_checkerboard(torch.cat([beside(shown), beside(made)], 2))
 
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Return the digests of the base and of the training images."""
+        return {"base_sha256": self.whole.networks.config.base_sha256, "data_sha256": self.pool.sha256()}
+
     def export(self, model: nn.Module, folder: Path, step: int) -> None:
         """Write the averaged networks in the released layout, with their config."""
         networks = cast("TransparencyNetworks", model)
-        head = f'step = {step}\nbase_sha256 = "{networks.config.base_sha256}"\ndata_sha256 = "{self.pool.sha256()}"\n'
+        head = settings_to_toml({"step": step, **self.inputs})
         save_checkpoint(folder, networks, settings=head + settings_to_toml(self.recipe))
 
     def _around(self, model: nn.Module) -> LayerDiffuse:
@@ -203,6 +208,6 @@ def run(config: Path, request: TrainRequest, report: Report) -> Path:
     recipe = read_toml_settings(config, LayerDiffuseRecipe, changes=request.changes)
     if request.steps is not None:
         recipe = dataclasses.replace(recipe, run=dataclasses.replace(recipe.run, steps=request.steps))
-    loop = Recipe(recipe.optimizer, recipe.run, settings_to_toml(recipe))
     task = LayerDiffuseTask(recipe, base_folder(recipe.model.base, config), report)
+    loop = Recipe(recipe.optimizer, recipe.run, settings_to_toml(recipe), task.inputs)
     return train(task, loop, request, report)

@@ -56,6 +56,14 @@ class PatchDiscriminator(nn.Module):
         return logits
 
 
+def smallest_side(layers: int) -> int:
+    """Return the side in pixels of the smallest images that a `PatchDiscriminator` of so many layers has a logit for.
+
+    Each convolution of stride 2 halves the side, each of the two of stride 1 takes one off.
+    """
+    return 3 << layers
+
+
 def hinge_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Float[Tensor, ""]:
     """Return half of mean relu(1 - real) + mean relu(1 + fake): the discriminator's loss (arXiv 1705.02894)."""
     return 0.5 * (functional.relu(1 - real_logits.float()).mean() + functional.relu(1 + fake_logits.float()).mean())

@@ -125,6 +125,11 @@ class RgbTask:
         grid = (torch.cat(rows, 1) * 127.5 + 127.5).round().to(torch.uint8)
         return torch.cat([grid, torch.full_like(grid[:1], 255)])
 
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Return the digest of the training images."""
+        return {"data_sha256": self.pool.sha256()}
+
     def export(self, model: nn.Module, folder: Path, step: int) -> None:
         """Write the averaged VAE, with mean and spread of its latents on training images."""
         vae = cast("PatchVae", model)
@@ -137,7 +142,7 @@ class RgbTask:
             shift_factor=float(f"{float(latents.mean()):.6g}"),
             scaling_factor=float(f"{1 / float(latents.std()):.6g}"),
         )
-        head = f'step = {step}\ndata_sha256 = "{self.pool.sha256()}"\n'
+        head = settings_to_toml({"step": step, **self.inputs})
         save_folder(folder, vae, settings=head + settings_to_toml(self.recipe))
 
     def _start_from_principal_components(self) -> None:
@@ -167,9 +172,9 @@ def run(config: Path, request: TrainRequest, report: Report) -> Path:
     recipe = read_toml_settings(config, RgbRecipe, changes=request.changes)
     if request.steps is not None:
         recipe = dataclasses.replace(recipe, run=dataclasses.replace(recipe.run, steps=request.steps))
-    loop = Recipe(recipe.optimizer, recipe.run, settings_to_toml(recipe))
     task = RgbTask(recipe, report)
     try:
+        loop = Recipe(recipe.optimizer, recipe.run, settings_to_toml(recipe), task.inputs)
         return train(task, loop, request, report)
     finally:
         task.pool.close()

@@ -134,6 +134,12 @@ class GeneratorTask:
         rows = [torch.cat(list(row), 2) for row in images.split(COLUMNS)]
         return on_checkerboard(torch.cat(rows, 1)[None])
 
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Return the digests of the base, of the autoencoder, and of the images' names and words."""
+        models = {"base_sha256": self.base_sha256, "vae_sha256": self.codec.sha256}
+        return {**models, "data_sha256": self.pool.sha256()}
+
     def export(self, model: nn.Module, folder: Path, step: int) -> None:
         """Write the averaged weights as a checkpoint folder."""
         recipe = self.recipe
@@ -148,8 +154,7 @@ class GeneratorTask:
             base=portable_name(recipe.base, self.config, folder) if recipe.mode == "lora" else "",
             base_sha256=self.base_sha256 if recipe.mode == "lora" else "",
         )
-        head = f'step = {step}\nbase_sha256 = "{self.base_sha256}"\ndata_sha256 = "{self.pool.sha256()}"\n'
-        settings = head + settings_to_toml(recipe)
+        settings = settings_to_toml({"step": step, **self.inputs}) + settings_to_toml(recipe)
         if recipe.mode == "lora":
             save_adapter(folder, cast("lora.AdapterParameters", model), config, settings)
             return
@@ -254,5 +259,6 @@ def run(config: Path, request: TrainRequest, report: Report) -> Path:
     recipe = read_toml_settings(config, GeneratorRecipe, changes=request.changes)
     if request.steps is not None:
         recipe = dataclasses.replace(recipe, run=dataclasses.replace(recipe.run, steps=request.steps))
-    loop = Recipe(recipe.optimizer, recipe.run, settings_to_toml(recipe))
-    return train(GeneratorTask(recipe, config, resolve_device(request.device), report), loop, request, report)
+    task = GeneratorTask(recipe, config, resolve_device(request.device), report)
+    loop = Recipe(recipe.optimizer, recipe.run, settings_to_toml(recipe), task.inputs)
+    return train(task, loop, request, report)

@@ -22,6 +22,8 @@ from reference_models.training.optimizer import moments_of, restore_estimates
 
 KEPT = 2
 LISTED = 3  # how many differing keys a message shows
+DATA = "data_sha256"
+"""The input that may change: a file that has gone bad must not cost a run its weeks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,9 @@ class TrainingState:
             restore_estimates(self.adversary_optimizer, own)
 
 
-def save(folder: Path, *, step: int, settings: str, state: TrainingState) -> None:
+def save(
+    folder: Path, *, step: int, settings: str, state: TrainingState, inputs: Mapping[str, str] | None = None
+) -> None:
     """Write the resume point of `step` into `folder` and keep the last two.
 
     The files are written beside their final place and renamed, so that a kill or a full disk leaves the
@@ -71,7 +75,7 @@ def save(folder: Path, *, step: int, settings: str, state: TrainingState) -> Non
     temporary = folder / f".step_{step:07d}.partial"
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        _write(temporary, step, settings, state)
+        _write(temporary, {"step": step, "settings": settings, "inputs": dict(inputs or {})}, state)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)  # a full disk needs the space
         raise
@@ -82,7 +86,7 @@ def save(folder: Path, *, step: int, settings: str, state: TrainingState) -> Non
         shutil.rmtree(old)
 
 
-def _write(folder: Path, step: int, settings: str, state: TrainingState) -> None:
+def _write(folder: Path, facts: Mapping[str, Any], state: TrainingState) -> None:
     folder.mkdir()
     tensors = {
         # Counters (of batches seen) become floating point numbers, the only kind that `read_state` takes.
@@ -90,7 +94,7 @@ def _write(folder: Path, step: int, settings: str, state: TrainingState) -> None
         for name, tensor in state.tensors().items()
     }
     save_file(tensors, folder / "state.safetensors")
-    (folder / "state.json").write_text(json.dumps({"step": step, "settings": settings}), encoding="utf-8")
+    (folder / "state.json").write_text(json.dumps(facts), encoding="utf-8")
     for path in folder.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -102,18 +106,23 @@ def last(folder: Path) -> Path | None:
     return points[-1] if points else None
 
 
-def load(point: Path, *, settings: str, state: TrainingState) -> int:
+def load(point: Path, *, settings: str, state: TrainingState, inputs: Mapping[str, str] | None = None) -> int:
     """Set everything in `state` to a resume point and return its step.
 
     Raises:
-        DataError: the point belongs to other settings (the message names the keys and both values), or its
-            files are damaged.
+        DataError: the point belongs to other settings (the message names the keys and both values) or was built
+            on another model of the same name, or its files are damaged.
     """
     saved = read_json(point / "state.json")
     if (theirs := saved.get("settings")) != settings:
         raise DataError(
             f"{point} was written by a run with other settings: {differences(str(theirs), settings)}",
             remedy="Resume with the recipe it was started with, or start afresh in another folder.",
+        )
+    if other := [name for name in changed_inputs(point, inputs or {}) if name != DATA]:
+        raise DataError(
+            f"{point} was written by a run that built on another model: {', '.join(other)} has changed",
+            remedy="Bring back the model that the run started with, or start afresh in another folder.",
         )
     tensors = state.tensors()
     found = read_state(point / "state.safetensors", {name: tuple(t.shape) for name, t in tensors.items()})
@@ -122,6 +131,12 @@ def load(point: Path, *, settings: str, state: TrainingState) -> int:
             tensor.copy_(found[name])
     state.restored(tensors)
     return int(saved["step"])
+
+
+def changed_inputs(point: Path, inputs: Mapping[str, str]) -> list[str]:
+    """Return the names of the inputs whose digests are other ones than those of a resume point."""
+    told = read_json(point / "state.json").get("inputs", {})
+    return [name for name, digest in inputs.items() if name in told and told[name] != digest]
 
 
 def differences(theirs: str, ours: str) -> str:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from reference_models.training.procedural import FAMILIES
+
 HiddenColour = Literal["zero", "keep", "bleed"]
 Small = Literal["refuse", "skip", "pad", "resize"]
 
@@ -62,6 +64,7 @@ class DataConfig:
         procedural_images: number of procedural images.
         procedural_size: their side in pixels, at least 32; a smaller one than `size` is padded.
         procedural_seed: their seed.
+        procedural_families: the families they are drawn from, as in `training/procedural`; empty takes all.
         procedural_weight: share of the samples that are procedural, relative to the sources' weights.
         flips: mirror and turn the crops, eight ways.
         recolour: exchange the colour channels of every other crop, invert the colours of every tenth.
@@ -92,6 +95,7 @@ class DataConfig:
     procedural_images: int = 0
     procedural_size: int = 192
     procedural_seed: int = 7
+    procedural_families: tuple[str, ...] = ()
     procedural_weight: float = 0.0
     flips: bool = True
     recolour: bool = True
@@ -131,5 +135,7 @@ class DataConfig:
                 f"procedural_size {self.procedural_size} is smaller than size {self.size}: "
                 'raise it, or set small = "pad"'
             )
+        if unknown := [name for name in self.procedural_families if name not in FAMILIES]:
+            raise ValueError(f"procedural_families: there is no {unknown[0]!r}, only {', '.join(FAMILIES)}")
         if (self.white == "none") != (self.white_share == 0):
             raise ValueError("white and white_share go together: give both or neither")

@@ -83,8 +83,11 @@ class _Loop:
         self.request.out.mkdir(parents=True, exist_ok=True)
         start = 0
         if self.request.resume and (point := checkpoint.last(self.points)) is not None:
-            start = checkpoint.load(point, settings=self.recipe.settings, state=self.stepper.state)
+            inputs = self.recipe.inputs
+            start = checkpoint.load(point, settings=self.recipe.settings, state=self.stepper.state, inputs=inputs)
             self._say(start, f"resumed at step {start}")
+            if checkpoint.changed_inputs(point, inputs):
+                self._say(start, "the training images are not those of the run so far")
         log = RunLog(self.request.out / "train.jsonl", resumed_at=start) if self.main else None
         try:
             for step in range(start, self.steps):
@@ -123,7 +126,8 @@ class _Loop:
             self._save(done)
 
     def _save(self, step: int) -> None:
-        checkpoint.save(self.points, step=step, settings=self.recipe.settings, state=self.stepper.state)
+        recipe, state = self.recipe, self.stepper.state
+        checkpoint.save(self.points, step=step, settings=recipe.settings, state=state, inputs=recipe.inputs)
 
     def _look(self, step: int) -> Mapping[str, float]:
         model = self.stepper.average.model if self.recipe.run.ema > 0 else self.task.model
@@ -161,8 +165,10 @@ class _Loop:
             losses = self.stepper.step(step)
             seconds = time.perf_counter() - began
             self.report(TrainProgress(count, DRY_STEPS, losses))
-        peak = peak_memory_bytes()
-        memory = "" if peak is None else f", peak memory {peak / 2**20:.0f} MiB"
+        device = self.accelerator.device
+        peak = peak_memory_bytes(device)
+        whose = "of the GPU " if device.type == "cuda" else ""
+        memory = "" if peak is None else f", peak memory {whose}{peak / 2**20:.0f} MiB"
         facts = {"seconds_per_step": seconds} | ({} if peak is None else {"peak_memory_bytes": float(peak)})
         self._say(DRY_STEPS, f"{seconds:.3f} seconds a step{memory}", facts)
         return self.request.out

@@ -269,16 +269,16 @@ class Drawn:
         image = self.cache.images.get(key)
         if image is None:
             rng = array_stream(self.config.procedural_seed, index, "procedural")
-            image = padded(procedural.image(rng, self.config.procedural_size), self.config.size)
+            drawn = procedural.image(rng, self.config.procedural_size, self.config.procedural_families)
+            image = padded(drawn, self.config.size)
             self.cache.offer(key, image)
         return image
 
     def digest(self) -> str:
         """Return the digest of the settings and of the first images, which stand for the drawing code."""
         config = self.config
-        digest = hashlib.sha256(
-            f"{config.procedural_images} {config.procedural_size} {config.procedural_seed}".encode()
-        )
+        numbers = (config.procedural_images, config.procedural_size, config.procedural_seed)
+        digest = hashlib.sha256(" ".join(map(str, (*numbers, *config.procedural_families))).encode())
         for index in range(min(16, len(self.names))):
             image = self.fetch(index)
             assert image is not None

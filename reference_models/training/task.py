@@ -1,7 +1,7 @@
 """What a room brings to the training loop, and what the loop needs of its recipe."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -55,8 +55,11 @@ class Recipe:
         optimizer: the optimiser's table.
         run: the run's table.
         settings: all settings as TOML text: a run is only resumed with the same text.
+        inputs: digests of what the run builds on, as `base_sha256`: it is only resumed with the same models, and
+            other training images (`data_sha256`) are told.
     """
 
     optimizer: OptimizerConfig
     run: RunConfig
     settings: str
+    inputs: Mapping[str, str] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from reference_models.losses.adversarial import (
     hinge_discriminator_loss,
     hinge_generator_loss,
     saturating_generator_loss,
+    smallest_side,
 )
 
 
@@ -31,6 +32,15 @@ def test_a_logit_sees_seventy_pixels() -> None:
     assert image.grad is not None
     seen = image.grad[0].abs().sum(0).nonzero()
     assert (seen.amax(0) - seen.amin(0) + 1).tolist() == [70, 70]
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+def test_the_smallest_images_have_one_logit_and_smaller_ones_none(layers: int) -> None:
+    network = PatchDiscriminator(width=2, layers=layers)
+    side = smallest_side(layers)
+    assert network(torch.zeros(2, 4, side, side)).shape == (2, 1, 1, 1)
+    with pytest.raises(RuntimeError, match="size"):
+        network(torch.zeros(2, 4, side - 1, side - 1))
 
 
 def test_its_initial_weights_repeat_by_seed_and_have_the_published_spread() -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from safetensors.torch import load_file
 
 from alphabench.errors import DataError, Interrupted, UsageError
+from alphabench.files import sha256_of
 from alphabench.models.checkpoints import read_toml_settings
 from alphabench.models.spec import TrainRequest
 from reference_models.alphavae.config import AlphaRecipe, LossConfig
@@ -18,6 +20,7 @@ from reference_models.alphavae.folder import save_network
 from reference_models.alphavae.train import AlphaTask, run
 from reference_models.losses.abmse import RELEASED_MOMENTS
 from reference_models.losses.backgrounds import PRESETS
+from reference_models.rgb_vae.folder import save_folder
 from reference_models.rgb_vae.model import PatchVae, PatchVaeConfig
 from reference_models.surgery import widen
 from reference_models.training.progress import TrainProgress
@@ -83,6 +86,68 @@ def test_a_recipe_of_impossible_values_is_refused_with_its_file(alpha_recipe: Pa
         read_toml_settings(alpha_recipe, AlphaRecipe)
     with pytest.raises(UsageError, match="lora_rank must be at least 1"):
         read_toml_settings(edited(alpha_recipe, model={"lora_rank": 0}), AlphaRecipe)
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        (
+            {"loss": {"adversarial_weight": 0.5, "adversarial_input": "premultiplied"}, "data": {"size": 16}},
+            "3 layers need crops of at least 24 px, not 16",
+        ),
+        ({"loss": {"reference_kl_images": 3}}, "reference_kl_images of 3 cannot be spread evenly over a batch of 2"),
+        ({"loss": {"reference_kl_images": 4}}, "reference_kl_images of 4 cannot be spread evenly over a batch of 2"),
+    ],
+)
+def test_impossible_shapes_are_refused_before_the_first_step(
+    tables: dict[str, dict[str, Any]], said: str, alpha_recipe: Path
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        read_toml_settings(edited(alpha_recipe, **tables), AlphaRecipe)
+
+
+def test_crops_that_the_base_cannot_halve_as_often_are_refused(alpha_recipe: Path, tmp_path: Path) -> None:
+    base = AutoencoderKL(
+        down_block_types=["DownEncoderBlock2D"] * 5,
+        up_block_types=["UpDecoderBlock2D"] * 5,
+        block_out_channels=[4] * 5,
+        layers_per_block=1,
+        norm_num_groups=2,
+    )
+    base.save_pretrained(tmp_path / "deep")
+    table = {"base": str(tmp_path / "deep"), "colour": "straight"}
+    with pytest.raises(UsageError, match="crops of 24 px do not fit deep") as refusal:
+        task_of(edited(alpha_recipe, model=table, data={"size": 24}))
+    assert "multiple of 16" in refusal.value.remedy
+
+
+def test_a_run_is_not_resumed_on_another_base_of_the_same_name(alpha_recipe: Path, tmp_path: Path) -> None:
+    run(alpha_recipe, TrainRequest(out=tmp_path / "out", device="cpu"), ignore)
+    settings = tomllib.loads((tmp_path / "out" / "model" / "alphabench.toml").read_text(encoding="utf-8"))
+    assert settings["base_sha256"] == sha256_of(tmp_path / "base" / "diffusion_pytorch_model.safetensors")
+    torch.manual_seed(9)
+    config = PatchVaeConfig(fine_channels=8, coarse_channels=16, fine_blocks=1, coarse_blocks=1)
+    save_folder(tmp_path / "base", PatchVae(config), settings="")
+    with pytest.raises(DataError, match="built on another model: base_sha256 has changed"):
+        run(alpha_recipe, TrainRequest(out=tmp_path / "out", device="cpu", resume=True), ignore)
+
+
+def test_other_images_than_before_are_told_and_do_not_end_a_run(
+    alpha_recipe: Path, training_root: Path, tmp_path: Path
+) -> None:
+    run(alpha_recipe, TrainRequest(out=tmp_path / "out", device="cpu"), ignore)
+    (training_root / "set" / "train" / "0.png").write_bytes(b"no longer a PNG")
+    seen: list[TrainProgress] = []
+    run(alpha_recipe, TrainRequest(out=tmp_path / "out", device="cpu", resume=True), seen.append)
+    assert "the training images are not those of the run so far" in [progress.message for progress in seen]
+
+
+def test_the_checkpoint_names_what_it_started_from(alpha_recipe: Path, tmp_path: Path) -> None:
+    earlier = run(alpha_recipe, TrainRequest(out=tmp_path / "first", device="cpu", steps=1), ignore)
+    edited(alpha_recipe, model={"start": str(earlier)})
+    folder = run(alpha_recipe, TrainRequest(out=tmp_path / "second", device="cpu", steps=1), ignore)
+    settings = tomllib.loads((folder / "alphabench.toml").read_text(encoding="utf-8"))
+    assert settings["start_sha256"] == sha256_of(earlier / "diffusion_pytorch_model.safetensors")
 
 
 def test_a_weight_of_zero_builds_no_discriminator(alpha_recipe: Path) -> None:

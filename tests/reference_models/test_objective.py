@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -9,9 +11,11 @@ import torch
 from diffusers import AutoencoderKL
 
 from reference_models.alphavae.config import LossConfig
+from reference_models.alphavae.folder import load_network
 from reference_models.alphavae.model import AlphaVae
 from reference_models.alphavae.objective import (
     MEASURE,
+    POSITIONS,
     SIGNS,
     AlphaObjective,
     decoder_end,
@@ -90,10 +94,41 @@ def test_the_reconstruction_term_is_abmse_of_the_straight_images(colour: Any) ->
     assert torch.allclose(mean["loss"] * 3 * 32 * 32, terms["loss"], rtol=1e-5)
 
 
-def test_the_reference_divergence_is_zero_before_the_first_step_and_can_use_fewer_images() -> None:
-    for count in (0, 1):
-        objective = AlphaObjective(tiny(), LossConfig(reference_kl_images=count))
-        assert float(objective(batch())["reference_kl"].detach()) == 0.0
+def test_the_reference_divergence_is_zero_before_the_first_step() -> None:
+    objective = AlphaObjective(tiny(), LossConfig())
+    assert float(objective(batch())["reference_kl"].detach()) == 0.0
+
+
+def test_each_image_of_the_reference_divergence_stands_for_its_stride() -> None:
+    """Over four images by two and two, as two processes have them, the mean is that of all images."""
+    vae, whole = tiny(), batch(4)
+    moved = AlphaObjective(vae, LossConfig())
+    fewer = AlphaObjective(vae, LossConfig(), reference_stride=2)
+    with torch.no_grad():
+        for parameter in vae.parameters():
+            parameter.add_(0.05 * parameter.abs().mean() * torch.randn_like(parameter))
+        expected = moved(whole)["reference_kl"]
+        found = [fewer(whole | {POSITIONS: torch.tensor(places)})["reference_kl"] for places in ([0, 2], [1, 3])]
+    assert float(expected) > 0
+    assert float(found[0]) != float(found[1])
+    assert float(sum(found)) / 2 == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_share_of_a_batch_without_an_image_of_the_reference_divergence_has_none() -> None:
+    objective = AlphaObjective(tiny(), LossConfig(), reference_stride=4)
+    terms = objective(batch() | {POSITIONS: torch.tensor([], dtype=torch.long), MEASURE: torch.ones(())})
+    assert float(terms["reference_kl"].detach()) == float(terms["reference_kl_share"]) == 0.0
+    terms["loss"].backward()
+    assert all(parameter.grad is not None for parameter in objective.vae.parameters())
+
+
+def test_the_posterior_is_in_float32_under_autocast(layouts: ModuleType, tmp_path: Path) -> None:
+    layouts.write_folder(tmp_path / "vae", "flux")
+    vaes = [tiny(), AlphaVae(widen(load_network(tmp_path / "vae", channels=3)))]
+    for vae in vaes:
+        with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+            posterior = vae.encode(batch()["images"] * 2 - 1)
+        assert (posterior.mean.dtype, posterior.log_variance.dtype) == (torch.float32, torch.float32)
 
 
 def test_every_trained_weight_gets_a_gradient_after_one_step() -> None:

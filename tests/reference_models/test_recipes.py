@@ -19,9 +19,10 @@ from alphabench.models.spec import LoadRequest, TrainRequest
 from reference_models import alphavae
 from reference_models.alphavae.adapter import load
 from reference_models.alphavae.config import AlphaRecipe
-from reference_models.alphavae.folder import BASES_VARIABLE, load_network
-from reference_models.alphavae.train import run
+from reference_models.alphavae.folder import BASES_VARIABLE, base_folder, load_network
+from reference_models.alphavae.train import AlphaTask, run
 from reference_models.training import procedural
+from reference_models.training.adversary import FAKE, REAL
 
 CONFIGS = alphavae.TRAINER.configs
 LAYOUT_OF = {"small": "flux", "paper-flux": "flux", "paper-sdxl": "sdxl"}
@@ -130,6 +131,57 @@ def test_a_recipe_trains_its_layout_and_diffusers_loads_the_result(
     steps = [line for line in log if "abmse" in line]
     assert len(steps) == 2
     assert any("adversar" in key or key.startswith("generator") for key in steps[-1]), steps[-1]
+
+
+@pytest.fixture
+def mini(training_root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What makes the recipes of the mini models small, around the bundled base and all else that they say."""
+    monkeypatch.setattr(procedural, "HELD_OUT", {})
+    monkeypatch.setenv("ALPHABENCH_TRAIN_DATA", str(training_root))
+    images = {"sources": [{"folder": "set/train", "weight": 0.9}, {"folder": "set/val", "weight": 0.1, "opaque": True}]}
+    changes = {table: dict(tiny) for table, tiny in TINY.items()}
+    changes["data"] |= images | {"validation": "set/val", "procedural_images": 2, "procedural_size": 32}
+    return changes
+
+
+def test_the_mini_recipe_trains_the_bundled_base(mini: dict[str, Any], tmp_path: Path) -> None:
+    mini["run"] |= {"precision": "bf16"}  # as it is bundled
+    request = TrainRequest(out=tmp_path / "run", device="cpu", changes=mini)
+    folder = run(CONFIGS / "mini.toml", request, lambda _: None)
+    made, base = load_network(folder, channels=4), load_network(base_folder("rgb_vae-mini", tmp_path), channels=3)
+    inner = [name for name, tensor in base.state_dict().items() if tensor.shape == made.state_dict()[name].shape]
+    assert any(not torch.equal(base.state_dict()[name], made.state_dict()[name]) for name in inner)
+    log = [json.loads(line) for line in (tmp_path / "run" / "train.jsonl").read_text().splitlines()]
+    assert {"abmse", "perceptual", "kl", "reference_kl", "psnr"} <= log[-1].keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "absent", "present"),
+    [
+        ("mini", set(), {"abmse", "perceptual", "kl", "reference_kl"}),
+        ("mini-mse", {"abmse"}, {"mse", "perceptual", "kl", "reference_kl"}),
+        ("mini-no-perceptual", {"perceptual"}, {"abmse", "kl", "reference_kl"}),
+        ("mini-no-kl", {"kl"}, {"abmse", "perceptual", "reference_kl"}),
+        ("mini-no-reference-kl", {"reference_kl"}, {"abmse", "perceptual", "kl"}),
+        ("mini-no-adversarial", {REAL, FAKE}, {"abmse", "perceptual", "kl", "reference_kl"}),
+        ("mini-adversarial", set(), {"abmse", "perceptual", "kl", "reference_kl", REAL, FAKE}),
+        ("mini-finish", {"perceptual", "reference_kl"}, {"abmse", "kl"}),
+    ],
+)
+def test_what_an_ablation_leaves_out_is_neither_computed_nor_kept(
+    name: str, absent: set[str], present: set[str], mini: dict[str, Any]
+) -> None:
+    recipe = read_toml_settings(CONFIGS / f"{name}.toml", AlphaRecipe, changes=mini)
+    start = base_folder("alphavae-mini", CONFIGS) if recipe.model.start else None
+    task = AlphaTask(recipe, base_folder(recipe.model.base, CONFIGS), lambda _: None, start)
+    objective: Any = task.objective
+    with torch.no_grad():
+        terms = objective(task.batch(0, 0, 1))
+    assert absent.isdisjoint(terms)
+    assert present <= terms.keys()
+    assert (objective.perceptual is None) == ("perceptual" in absent)
+    assert (objective.reference is None) == ("reference_kl" in absent)
+    assert (task.adversary is None) == (name != "mini-adversarial")
 
 
 def test_an_absent_base_is_named_with_the_one_thing_to_set(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:

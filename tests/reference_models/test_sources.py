@@ -12,9 +12,11 @@ from alphabench.data.manifest_file import write_manifest
 from alphabench.errors import DataError, UsageError
 from alphabench.image.codec import encode_webp, write_png
 from reference_models.training import images as images_module
+from reference_models.training import procedural
 from reference_models.training.data_config import DataConfig, SourceConfig
 from reference_models.training.images import ImagePool, validation_images
 from reference_models.training.sources import ImageFile, limited
+from reference_models.training.streams import array_stream
 
 PLAIN: dict[str, Any] = {
     "size": 16,
@@ -299,6 +301,23 @@ def test_the_digest_names_the_files_and_not_how_they_are_read(root: Path) -> Non
     assert pool(root).sha256() != before
     drawn = {"procedural_images": 2, "procedural_size": 32, "procedural_weight": 1.0}
     assert pool(root, **drawn).sha256() != pool(root, **drawn, procedural_seed=8).sha256()
+    assert pool(root, **drawn).sha256() != pool(root, **drawn, procedural_families=("hair",)).sha256()
+
+
+def test_procedural_images_are_drawn_from_the_named_families(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def noted(name: str, family: procedural.Family) -> procedural.Family:
+        return lambda rng, size: (asked.append(name), family(rng, size))[1]
+
+    families = {name: (noted(name, family), share) for name, (family, share) in procedural.FAMILIES.items()}
+    monkeypatch.setattr(procedural, "FAMILIES", families)
+    for index in range(30):
+        procedural.image(array_stream(0, index, "test"), 32, ("hair", "mesh"))
+    assert set(asked) == {"hair", "mesh"}
+    assert asked.count("hair") > asked.count("mesh")  # 3 to 1, as among all
+    with pytest.raises(ValueError, match="there is no 'wool', only hard_shapes"):
+        DataConfig(procedural_images=2, procedural_weight=1.0, procedural_families=("wool",))
 
 
 def test_samples_are_drawn_by_the_weights(root: Path) -> None:

@@ -113,6 +113,8 @@ def test_a_dry_run_does_two_steps_and_writes_nothing(rgb_recipe: Path, tmp_path:
     assert not out.exists()
     assert [p.step for p in seen if p.losses] == [1, 2]
     assert "seconds a step" in (seen[-1].message or "")
+    assert "peak memory" in (seen[-1].message or "")
+    assert 2**26 < seen[-1].facts["peak_memory_bytes"] < 2**36  # this process holds torch
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(rgb_recipe: Path, tmp_path: Path) -> None:

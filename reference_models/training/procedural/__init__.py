@@ -4,7 +4,7 @@ Each family is a function `(rng, size) -> Layer`; `image` draws one image of a r
 of `HELD_OUT` are never trained on: they tell how far a model generalises.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -40,9 +40,9 @@ HELD_OUT: Mapping[str, Family] = {"cells": cells, "rings": rings, "spirograph": 
 """Families for measuring generalisation; no training draws from them."""
 
 
-def image(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Return one image of a random family as uint8 codes `(4, size, size)`."""
-    shares = np.array([share for _, share in FAMILIES.values()])
-    index = int(rng.choice(len(shares), p=shares / shares.sum()))
-    family, _ = tuple(FAMILIES.values())[index]
+def image(rng: np.random.Generator, size: int, families: Sequence[str] = ()) -> np.ndarray:
+    """Return one image of a random family, of the named ones or of all, as uint8 codes `(4, size, size)`."""
+    chosen = [FAMILIES[name] for name in families or FAMILIES]
+    shares = np.array([share for _, share in chosen])
+    family, _ = chosen[int(rng.choice(len(shares), p=shares / shares.sum()))]
     return to_codes(family(rng, size))
