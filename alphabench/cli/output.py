@@ -14,6 +14,7 @@ import click
 from alphabench.runtime import is_main_process
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 ARROWS = {True: "↑", False: "↓", None: ""}
@@ -52,13 +53,11 @@ def print_table(
     A terminal too narrow for a table of numbers gets it in several parts, each with the first column, so that
     no number is ever broken.
     """
-    from rich.console import Console
-
-    console = Console(soft_wrap=False)
+    console = _console()
     whole = _table(title, columns, rows, caption=caption, right=right)
     natural = _natural_width(whole)
     if not console.is_terminal:
-        console = Console(width=max(120, natural))
+        console = _console(width=max(120, natural))
     parts = [whole]
     if natural > console.width and right < len(columns):
         groups = _fitting(columns, rows, right, console.width)
@@ -121,9 +120,14 @@ def _broken(heading: str) -> str:
 
 
 def _natural_width(table: "Table") -> int:
+    return _console(width=10_000).measure(table).maximum
+
+
+def _console(width: int | None = None) -> "Console":
+    """Return a console that prints words as they are: units in brackets and names of files are no markup."""
     from rich.console import Console
 
-    return Console(width=10_000).measure(table).maximum
+    return Console(width=width, soft_wrap=False, markup=False, emoji=False)
 
 
 def heading(metric: str) -> str:

@@ -181,6 +181,13 @@ def test_an_output_that_is_full_exits_with_4_and_no_traceback(options: list[str]
     assert "Traceback" not in done.stderr
 
 
+def test_tables_print_brackets_and_colons_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table("psnr ↑ [dB]", ("set [a]", "value"), [("[red]:smile:.png", "[1, 2]")], caption="crops [of] 64²")
+    told = capsys.readouterr().out
+    for words in ("psnr ↑ [dB]", "set [a]", "[red]:smile:.png", "[1, 2]", "crops [of] 64²"):
+        assert words in told
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_a_narrow_terminal_breaks_no_number(width: int) -> None:
     columns = ("model", "psnr↑ dB", "ssim_rgb↑", "lpips-rand↓", "sad↓ kilo-pixel", "psnr_worst_solid↑ dB", "n")
