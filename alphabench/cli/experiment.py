@@ -151,7 +151,7 @@ def _print(result: "Result", folder: Path) -> None:
     for judgement in result.judgements:
         click.echo(f"claim          {judgement.claim.text}")
         click.echo(f"               {standing_words(judgement)}")
-    shown = result.showed_an_effect()
+    shown = result.moved()
     click.echo(f"effect in {result.primary} on {result.primary_set}: {', '.join(shown) or 'no arm'}")
     click.echo(f"page           {folder / 'page.html'}")
     for failure in result.failures:

@@ -96,8 +96,9 @@ def print_dry_run(title: str, facts: Mapping[str, float | int]) -> None:
         rows.append(("one step", f"{seconds:.3g} s"))
         if steps is not None:
             rows.append(("the whole run", f"about {format_duration(seconds * steps)} for {int(steps):,} steps"))
-    if (peak := facts.get("peak_memory_bytes")) is not None:
-        rows.append(("peak memory", format_bytes(peak)))
+    for name, words in (("peak_memory_bytes", "peak memory"), ("peak_gpu_memory_bytes", "peak memory of the GPU")):
+        if (peak := facts.get(name)) is not None:
+            rows.append((words, format_bytes(peak)))
     if (parameters := facts.get("parameters")) is not None:
         rows.append(("trained parameters", f"{int(parameters):,}"))
     if (images := facts.get("images")) is not None:

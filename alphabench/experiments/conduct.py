@@ -21,8 +21,8 @@ class Wish:
     Attributes:
         scale: `screening` or `confirm`.
         arms: names, the base arm always being added; None takes all at screening, and at the confirm scale
-            those that showed an effect at screening (`Result.showed_an_effect` of `confirm_from`) and what their
-            claims compare them with.
+            those that showed an effect at screening (`Result.showed_an_effect` of `confirm_from`), those of
+            claims that screening cannot answer, and what the claims compare them with.
         seeds: replace the experiment's.
         steps: replace the scale's.
     """
@@ -103,6 +103,7 @@ def _confirmed_arms(experiment: Experiment, wish: Wish, root: Path) -> tuple[str
             remedy="Run it with --scale screening and the same --out first, or name the arms with --arms.",
         )
     shown = read_result(screening).showed_an_effect(experiment.confirm_from)
+    shown += [claim.arm for claim in experiment.claims if claim.scales and SCALES[0] not in claim.scales]
     if not shown:
         raise UsageError(
             f"no arm of {experiment.name} showed an effect at screening that is to be confirmed (in {screening})",

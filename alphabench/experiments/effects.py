@@ -140,6 +140,13 @@ def interval_over_seeds(means: Floats) -> tuple[float, float] | None:
     return float(means.mean()) - reach, float(means.mean()) + reach
 
 
+def intervals_of(effect: Effect) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+    """Return the intervals over seeds and samples and over seeds alone; None for one that there is not."""
+    pairs = ((effect.low, effect.high), (effect.seed_low, effect.seed_high))
+    whole, seeds = (None if low is None or high is None else (low, high) for low, high in pairs)
+    return whole, seeds
+
+
 def verdict_of(measure: str, *intervals: tuple[float, float] | None) -> Verdict:
     """Return what intervals say of a difference: none is shown where one of them holds 0; None takes no part."""
     given = [bounds for bounds in intervals if bounds is not None]

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from alphabench.errors import DataError, IncompleteError
-from alphabench.experiments.effects import NO_DIFFERENCE, Effect, effects_of
+from alphabench.experiments.effects import NO_DIFFERENCE, Effect, effects_of, intervals_of, verdict_of
 from alphabench.experiments.jobs import Job, Outcome, read_outcome
 from alphabench.experiments.measures import measure_of
 from alphabench.experiments.plan import Claim, Experiment
@@ -52,7 +52,7 @@ class Result:
         note: what the arms cannot tell.
         scale: `screening` or `confirm`.
         setting: recipe, crop, batch, steps, precision, seeds, judged sets: what each table states; `shared` has
-            the keys of the recipe that are fixed for all arms.
+            the keys of the recipe that the experiment sets for all arms, as the base arm has them.
         base: name of the base arm.
         labels: what is different in each arm, by its name, the base first.
         changes: the changed keys of each arm.
@@ -63,7 +63,8 @@ class Result:
         judgements: what is said of the claims.
         failures: jobs without a result, as sentences.
         command: the command that makes this again.
-        numbers: measures of whole runs, means over seeds, by arm: those too that only some arms have.
+        numbers: measures of whole runs by arm, means over the seeds that all arms have: those too that only some
+            arms have.
         version: version of the package.
     """
 
@@ -101,18 +102,23 @@ class Result:
         parts = (f"crops of {facts['crop']}", f"batch {facts['batch']}", f"{facts['steps']} steps", f"seeds {seeds}")
         return f"{self.scale} scale: {', '.join(parts)}"
 
+    def moved(self, at_least: float = 0.0) -> list[str]:
+        """Return the arms whose primary effect is shown, and not smaller than `at_least`."""
+        return self._shown([self.effect(arm, self.primary_set, self.primary) for arm in self.labels], at_least)
+
     def showed_an_effect(self, at_least: float = 0.0) -> list[str]:
-        """Return the arms with a primary effect of `at_least`, or one on what a claim about them names instead."""
-        primary = [self.effect(arm, self.primary_set, self.primary) for arm in self.labels]
-        claimed = [item.effect for item in self.judgements]
-        shown = {
+        """Return the arms that `moved`, and those that moved what a claim about them names instead."""
+        claimed = self._shown([item.effect for item in self.judgements], at_least)
+        return [arm for arm in self.labels if arm in {*self.moved(at_least), *claimed}]
+
+    def _shown(self, effects: Sequence[Effect | None], at_least: float) -> list[str]:
+        return [
             effect.arm
-            for effect in (*primary, *claimed)
+            for effect in effects
             if effect is not None
             and effect.verdict != NO_DIFFERENCE
             and (effect.measure != self.primary or abs(effect.difference) >= at_least)
-        }
-        return [arm for arm in self.labels if arm in shown]
+        ]
 
 
 def result_of(
@@ -146,7 +152,9 @@ def result_of(
     done = [arm for arm, results in outcomes.items() if results and arm != experiment.base]
     base = outcomes[experiment.base]
     effects = [effect for arm in done for effect in effects_of(arm, experiment.base, outcomes[arm], base)]
-    first = next(iter(jobs.values())).recipe
+    first = next(job.recipe for (arm, _), job in jobs.items() if arm == experiment.base)
+    # Of the seeds that all arms have, so that the columns can be compared.
+    common = set.intersection(*(set(results) for results in outcomes.values() if results))
     arms = [experiment.arm(name) for name in outcomes]
     return Result(
         experiment=experiment.name,
@@ -162,7 +170,10 @@ def result_of(
         primary_set=experiment.primary_set,
         report=experiment.report,
         effects=tuple(effects),
-        numbers={arm: _means([outcome.numbers for outcome in results.values()]) for arm, results in outcomes.items()},
+        numbers={
+            arm: _means([outcome.numbers for seed, outcome in results.items() if seed in common])
+            for arm, results in outcomes.items()
+        },
         judgements=tuple(_judgement(claim, experiment, scale, outcomes) for claim in experiment.claims),
         failures=tuple(failures),
         command=command,
@@ -185,7 +196,7 @@ def write_result(result: Result, folder: Path) -> None:
 
 
 def read_result(path: Path) -> Result:
-    """Return the result in a `results.json`.
+    """Return the result in a `results.json`; verdicts follow from its numbers by today's rules.
 
     Raises:
         DataError: the file is absent, damaged or of another format.
@@ -195,12 +206,7 @@ def read_result(path: Path) -> Result:
         if values.pop("format") != FORMAT:
             raise ValueError("it has another format")
         effects = tuple(_effect(item) for item in values.pop("effects"))
-        judgements = tuple(
-            Judgement(
-                _claim(item["claim"]), item["standing"], None if item["effect"] is None else _effect(item["effect"])
-            )
-            for item in values.pop("judgements")
-        )
+        judgements = tuple(_read_judgement(item) for item in values.pop("judgements"))
         report, failures = tuple(values.pop("report")), tuple(values.pop("failures"))
         return Result(effects=effects, judgements=judgements, report=report, failures=failures, **values)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -216,8 +222,7 @@ def standing_of(claim: Claim, effect: Effect) -> Standing:
     """
     if claim.expected == "equal":
         margin = claim.margin
-        pairs = ((effect.low, effect.high), (effect.seed_low, effect.seed_high))
-        given = [(low, high) for low, high in pairs if low is not None and high is not None]
+        given = [bounds for bounds in intervals_of(effect) if bounds is not None]
         if given and all(-margin <= low and high <= margin for low, high in given):
             return "holds"
         outside = given and (all(low > margin for low, _ in given) or all(high < -margin for _, high in given))
@@ -260,16 +265,31 @@ def _setting(experiment: Experiment, scale: str, recipe: Mapping[str, Any], seed
         "precision": run.get("precision", "?"),
         "seeds": list(seeds),
         "judged": {judged.name: judged.folder or judged.data or judged.captions for judged in experiment.judged},
-        "shared": merged(experiment.changes, experiment.scales.get(scale, {})),
+        "shared": _picked(recipe, merged(experiment.changes, experiment.scales.get(scale, {}))),
     }
 
 
-def _claim(values: Mapping[str, Any]) -> Claim:
-    return Claim(**{**values, "scales": tuple(values.get("scales", ()))})
+def _picked(recipe: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a recipe has under the keys of `keys`, tables within tables."""
+    return {
+        name: _picked(recipe[name], value) if isinstance(value, Mapping) else recipe[name]
+        for name, value in keys.items()
+        if name in recipe
+    }
+
+
+def _read_judgement(values: Mapping[str, Any]) -> Judgement:
+    told = values["claim"]
+    claim = Claim(**{**told, "scales": tuple(told.get("scales", ()))})
+    if values["effect"] is None:
+        return Judgement(claim, values["standing"], None)
+    effect = _effect(values["effect"])
+    return Judgement(claim, standing_of(claim, effect), effect)
 
 
 def _effect(values: Mapping[str, Any]) -> Effect:
-    return Effect(**{**values, "seeds": tuple(values["seeds"])})
+    effect = Effect(**{**values, "seeds": tuple(values["seeds"])})
+    return dataclasses.replace(effect, verdict=verdict_of(effect.measure, *intervals_of(effect)))
 
 
 def _cell(value: Any) -> Any:

@@ -95,7 +95,7 @@ def blocks_of(result: Result, pictures: Sequence[Picture]) -> list[Block]:
     arms = tuple((arm, label, _changes(result, arm)) for arm, label in result.labels.items())
     blocks.append(Table("The arms", ("arm", "what is different", "keys"), arms, frozenset({0, 1, 2})))
     if shared := _flat(setting.get("shared", {}), ""):
-        words = f"All arms, {result.base} included, lay these over the recipe: {', '.join(shared)}."
+        words = f"Laid over the recipe for every arm that does not say otherwise: {', '.join(shared)}."
         blocks.append(Paragraph(words))
     if result.judgements:
         lines = tuple((item.claim.text, standing_words(item)) for item in result.judgements)
@@ -166,11 +166,16 @@ def _standings(results: Sequence[Result]) -> Table:
     scales.sort(key=lambda scale: SCALES.index(scale) if scale in SCALES else len(SCALES))
     said: dict[tuple[str, str], dict[str, list[str]]] = {}
     for result in results:
+        if " --steps " in result.command:  # a trial beside the real thing
+            continue
         for item in result.judgements:
             found = said.setdefault((result.experiment, item.claim.text), {})
             found.setdefault(result.scale, []).append(item.standing)
-    rows = tuple((text, *(", ".join(found.get(s, ["not run"])) for s in scales)) for (_, text), found in said.items())
-    return Table("What each scale says of it", ("claim", *scales), rows, frozenset(range(len(scales) + 1)))
+    rows = tuple(
+        (*names, *(", ".join(found.get(scale, ["not run"])) for scale in scales)) for names, found in said.items()
+    )
+    columns = ("experiment", "claim", *scales)
+    return Table("What each scale says of it", columns, rows, frozenset(range(len(columns))))
 
 
 def _table(result: Result, judged: str, rows: Sequence[tuple[str, ...]]) -> Table:
@@ -194,7 +199,8 @@ def _changes(result: Result, arm: str) -> str:
 def _flat(values: dict[str, object], prefix: str) -> list[str]:
     lines = []
     for key, value in values.items():
-        lines += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key} = {value}"]
+        shown = '""' if value == "" else value
+        lines += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key} = {shown}"]
     return lines
 
 

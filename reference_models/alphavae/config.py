@@ -67,7 +67,7 @@ class LossConfig:
         reference_kl_weight: of the divergence from the frozen, widened base on opaque images.
         reference_kl_images: images of each micro-batch, counted over all processes, that the reference term is
             computed on, weighed so that its expectation is that of all of them; a divisor of `data.batch`, and 0
-            takes all.
+            takes all. With fewer than there are processes, some have more to do in every step than others.
         reference_kl_share_every: steps between measurements of the reference term's share of the gradient norm
             at the encoder's last layer; 0 never measures. A measurement costs about one backward pass.
         adversarial_weight: of the generator's loss against the patch discriminator.

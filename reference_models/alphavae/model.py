@@ -48,7 +48,7 @@ class AlphaVae(nn.Module):
         """Return the images of `latents`, not clamped: a clamp would stop alpha's gradient at its start."""
         if isinstance(self.network, PatchVae):
             return self.network.decode_unclamped(latents)
-        decoded: Tensor = self.network.decode(latents).sample
+        decoded: Tensor = self.network.decode(latents.to(self.network.dtype)).sample
         return decoded
 
     def decode(self, latents: Latents) -> Network:

@@ -114,9 +114,9 @@ def load(point: Path, *, settings: str, state: TrainingState, inputs: Mapping[st
             on another model of the same name, or its files are damaged.
     """
     saved = read_json(point / "state.json")
-    if (theirs := saved.get("settings")) != settings:
+    if (theirs := str(saved.get("settings"))) != settings and (told := differences(theirs, settings)):
         raise DataError(
-            f"{point} was written by a run with other settings: {differences(str(theirs), settings)}",
+            f"{point} was written by a run with other settings: {told}",
             remedy="Resume with the recipe it was started with, or start afresh in another folder.",
         )
     if other := [name for name in changed_inputs(point, inputs or {}) if name != DATA]:
@@ -140,11 +140,13 @@ def changed_inputs(point: Path, inputs: Mapping[str, str]) -> list[str]:
 
 
 def differences(theirs: str, ours: str) -> str:
-    """Return the keys in which two TOML settings differ, with both values, for a message."""
+    """Return the keys in which two TOML settings differ, with both values, for a message; empty if none does.
+
+    A key that only `ours` has, with an empty list or text, is one that the earlier version did not know.
+    """
     before, now = _flat(theirs), _flat(ours)
-    keys = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-    if not keys:
-        return "their texts differ, but no value does"
+    keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    keys = [key for key in keys if key in before or now[key] not in ([], "")]
     shown = [f"{key} is {_spoken(now, key)} here and {_spoken(before, key)} there" for key in keys[:LISTED]]
     return "; ".join(shown) + (f"; and {len(keys) - LISTED} more" if len(keys) > LISTED else "")
 

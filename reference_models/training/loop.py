@@ -167,9 +167,9 @@ class _Loop:
             self.report(TrainProgress(count, DRY_STEPS, losses))
         device = self.accelerator.device
         peak = peak_memory_bytes(device)
-        whose = "of the GPU " if device.type == "cuda" else ""
-        memory = "" if peak is None else f", peak memory {whose}{peak / 2**20:.0f} MiB"
-        facts = {"seconds_per_step": seconds} | ({} if peak is None else {"peak_memory_bytes": float(peak)})
+        whose, name = ("GPU ", "peak_gpu_memory_bytes") if device.type == "cuda" else ("", "peak_memory_bytes")
+        memory = "" if peak is None else f", peak {whose}memory {peak / 2**20:.0f} MiB"
+        facts = {"seconds_per_step": seconds} | ({} if peak is None else {name: float(peak)})
         self._say(DRY_STEPS, f"{seconds:.3f} seconds a step{memory}", facts)
         return self.request.out
 

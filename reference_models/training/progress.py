@@ -15,7 +15,8 @@ class TrainProgress:
         message: an event worth a line (preparing data, a checkpoint, a validation), or None.
         remaining_seconds: time that the remaining steps will take at the recent speed, None while unknown.
         facts: numbers about the whole run, told once each: `images` read, `procedural` ones, files
-            `skipped`, `parameters` trained, `seconds_per_step`, `peak_memory_bytes`, `recipe_steps` of the whole run.
+            `skipped`, `parameters` trained, `seconds_per_step`, `peak_memory_bytes` (on a GPU `peak_gpu_memory_bytes`),
+            `recipe_steps` of the whole run.
     """
 
     step: int

@@ -46,6 +46,7 @@ def test_a_run_prints_the_difference_and_what_it_says(tmp_path: Path, capsys: py
     assert "worse" in said
     assert "holds: random-alpha against mini" in said
     assert "seeds 1, 2" in said
+    assert "effect in psnr on fluent3d: random-alpha" in said
     assert run(["experiment", "page", str(tmp_path), "--out", str(tmp_path / "page")]) == 0
     assert "Does the opaque start help?" in (tmp_path / "page" / "summary.md").read_text()
 

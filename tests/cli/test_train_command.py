@@ -156,6 +156,8 @@ def test_what_a_dry_run_does_not_know_has_no_row(capsys: pytest.CaptureFixture[s
     out = capsys.readouterr().out
     assert "one step" in out
     assert "peak memory" not in out
+    print_dry_run("x", {"peak_gpu_memory_bytes": 3.0 * 2**30})
+    assert "peak memory of the GPU" in capsys.readouterr().out
     assert "whole run" not in out
 
 

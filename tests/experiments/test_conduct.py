@@ -155,7 +155,9 @@ def test_a_page_names_every_key_of_an_arm_and_what_all_arms_share(
     assert result.changes == {"base": {}, "strong": {"loss": {"kl_weight": 0.25, "perceptual_weight": 0.25}}}
     page = (folder / "page.md").read_text()
     assert "loss.kl_weight = 0.25, loss.perceptual_weight = 0.25" in page
-    assert "lay these over the recipe: run.precision = float32, run.steps = 16, data.size = 128." in page
+    assert "every arm that does not say otherwise: run.precision = float32, run.steps = 16, data.size = 128." in page
+    _, trial = _run(small_experiment, tmp_path, scale="confirm", arms=("strong",), steps=3)
+    assert "run.steps = 3, data.size = 128." in (trial / "page.md").read_text()
 
 
 def test_numbers_that_only_one_arm_has_are_told(
@@ -180,9 +182,13 @@ def test_a_claim_is_not_asked_of_trainings_that_cannot_answer_it(
     first, _ = _run(experiment, tmp_path)
     second, folder = _run(experiment, tmp_path, scale="confirm")
     assert [result.judgements[-1].standing for result in (first, second)] == ["not asked", "contradicted"]
+    asked = replace(experiment, claims=claims[-1:], confirm_from=9.0)
+    _run(asked, tmp_path / "asked")
+    alone, _ = _run(asked, tmp_path / "asked", scale="confirm")  # no arm moved, and all the same it has to be asked
+    assert list(alone.labels) == ["base", "strong"]
     assert read_result(folder / "results.json") == second
     text = write_summary([first, second], tmp_path)[0].read_text()
-    assert "| Longer is better. | not asked | contradicted |" in text
+    assert "| matter | Longer is better. | not asked | contradicted |" in text
     assert "not asked: trainings of this scale cannot answer it" in text
 
 
@@ -202,9 +208,36 @@ def test_comparisons_of_finished_checkpoints_come_last_in_a_summary(
     results = gathered([tmp_path / "b", folder])
     assert [found.scale for found in results] == ["screening", "comparison"]
     text = write_summary(results, tmp_path / "page")[0].read_text()
-    assert "| claim | screening | comparison |" in text
-    assert "| A large change is worse. | holds | not run |" in text
-    assert "| A large change is worse. | not run | holds |" in text
+    assert "| experiment | claim | screening | comparison |" in text
+    assert "| matter | A large change is worse. | holds | not run |" in text
+    assert "| aaa | A large change is worse. | not run | holds |" in text
+
+
+def test_a_stored_result_is_judged_by_todays_rules(
+    tmp_path: Path, small_experiment: Experiment, done: list[Job]
+) -> None:
+    result, folder = _run(small_experiment, tmp_path)
+    document = json.loads((folder / "results.json").read_text())
+    for effect in (*document["effects"], *(item["effect"] for item in document["judgements"])):
+        effect |= {"seed_low": -9.0, "seed_high": 9.0, "verdict": "worse"}
+    (folder / "results.json").write_text(json.dumps(document))
+    read = read_result(folder / "results.json")
+    assert {effect.verdict for effect in read.effects} == {"no difference shown"}
+    assert [item.standing for item in read.judgements] == ["not shown", "not shown"]
+    assert (result.moved(), read.moved(), read.showed_an_effect()) == (["strong"], [], [])
+
+
+def test_columns_of_runs_are_of_the_seeds_that_all_arms_have(
+    tmp_path: Path, small_experiment: Experiment, monkeypatch: pytest.MonkeyPatch, pretend: Pretend
+) -> None:
+    for (arm, seed), job in jobs_of(small_experiment, Wish()).items():
+        if (arm, seed) != ("strong", 3):
+            pretend(job, tmp_path)
+            write_outcome(job, tmp_path, Outcome(read_outcome(job, tmp_path).rows, {"loss": float(seed)}))
+    monkeypatch.setattr(conducting, "run_jobs", lambda *_: [])
+    monkeypatch.setattr(story, "forest_of", lambda result, measure, kind="svg": b"<svg/>")
+    result, _ = _run(small_experiment, tmp_path)
+    assert [result.numbers[arm]["loss"] for arm in ("base", "strong", "idle")] == [1.5, 1.5, 1.5]
 
 
 def test_small_effects_are_not_confirmed(tmp_path: Path, small_experiment: Experiment, done: list[Job]) -> None:
@@ -302,10 +335,13 @@ def test_one_summary_tells_of_both_scales(tmp_path: Path, small_experiment: Expe
     assert "crops of 64²" in text
     assert "crops of 128²" in text
     assert text.count("A large change is worse.") == 3
-    assert "| claim | screening | confirm |" in text
+    assert "| experiment | claim | screening | confirm |" in text
     standings = [{item.claim.text: item.standing for item in result.judgements} for result in results]
     for claim in standings[0]:
-        assert f"| {claim} | {standings[0][claim]} | {standings[1][claim]} |" in text
+        assert f"| matter | {claim} | {standings[0][claim]} | {standings[1][claim]} |" in text
+    _run(small_experiment, tmp_path / "out", steps=2)
+    beside = write_summary(gathered([tmp_path / "out"]), tmp_path / "page")[0].read_text()
+    assert "holds, holds" not in beside  # a trial is no second witness
 
 
 def test_folders_without_results_and_damaged_results_are_refused(tmp_path: Path) -> None:

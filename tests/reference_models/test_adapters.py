@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from alphabench.models.contract import Reconstructor
 from alphabench.models.spec import LoadRequest
 from reference_models import alphavae, pca, rgb_vae
 from reference_models.alphavae.adapter import load as load_alphavae
-from reference_models.alphavae.folder import save_network
+from reference_models.alphavae.folder import load_network, save_network
 from reference_models.alphavae.ranges import from_network, to_network, weigh_network
 from reference_models.pca.adapter import load as load_pca
 from reference_models.rgb_vae.adapter import load_twice
@@ -126,6 +127,16 @@ def test_the_specs_name_folders_that_are_bundled() -> None:
 
 def test_half_precision_stays_near_full_precision() -> None:
     full, half = load_alphavae(LoadRequest()), load_alphavae(LoadRequest(dtype="bfloat16"))
+    assert float((full.reconstruct(images()) - half.reconstruct(images())).abs().mean()) < 0.02
+
+
+@pytest.mark.parametrize("kind", ["flux", "sdxl"])
+def test_half_precision_of_the_diffusers_layout_stays_near_too(kind: str, layouts: ModuleType, tmp_path: Path) -> None:
+    layouts.write_folder(tmp_path / "rgb", kind)
+    save_network(tmp_path / "vae", widen(load_network(tmp_path / "rgb", channels=3)), settings="")
+    full, half = (
+        load_alphavae(LoadRequest(checkpoint=tmp_path / "vae", dtype=dtype)) for dtype in ("float32", "bfloat16")
+    )
     assert float((full.reconstruct(images()) - half.reconstruct(images())).abs().mean()) < 0.02
 
 

@@ -265,6 +265,15 @@ def test_other_settings_are_refused_by_key_with_both_values(tmp_path: Path) -> N
     assert "colour" not in refusal.value.message
 
 
+def test_a_run_of_before_a_key_was_known_is_resumed(tmp_path: Path) -> None:
+    """What is empty here and was not written there changes nothing; anything else does."""
+    trained(Toy(), tmp_path / "one", recipe(2, "steps = 2\n"))
+    shutil.rmtree(tmp_path / "one" / "model")
+    trained(Toy(), tmp_path / "one", recipe(2, 'steps = 2\nfamilies = []\nname = ""\n'), resume=True)
+    with pytest.raises(DataError, match=r"share is 0\.5 here and absent there"):
+        trained(Toy(), tmp_path / "one", recipe(2, "steps = 2\nshare = 0.5\n"), resume=True)
+
+
 def test_the_remaining_time_and_the_facts_of_the_run_are_told(tmp_path: Path) -> None:
     seen: list[TrainProgress] = []
     train(Toy(start=2), recipe(4), TrainRequest(out=tmp_path, device="cpu"), seen.append)
