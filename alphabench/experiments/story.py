@@ -162,7 +162,7 @@ def summary_of(results: Sequence[Result]) -> list[Block]:
 
 
 def _standings(results: Sequence[Result]) -> Table:
-    scales = list(dict.fromkeys(result.scale for result in results))
+    scales = list(dict.fromkeys(result.scale for result in results if result.judgements))
     scales.sort(key=lambda scale: SCALES.index(scale) if scale in SCALES else len(SCALES))
     said: dict[tuple[str, str], dict[str, list[str]]] = {}
     for result in results:
