@@ -5,7 +5,7 @@ from pathlib import Path
 
 from alphabench.errors import DataError, UsageError
 from alphabench.experiments.page import to_html, to_markdown
-from alphabench.experiments.plan import SCALES
+from alphabench.experiments.plan import SCALES, place_of
 from alphabench.experiments.report import RESULTS, Result, read_result
 from alphabench.experiments.story import summary_of
 from alphabench.results.durable import readable_refusals, write_durably
@@ -52,5 +52,4 @@ def write_summary(results: Sequence[Result], folder: Path) -> list[Path]:
 
 
 def _place(result: Result) -> tuple[bool, str, int]:
-    trained = result.scale in SCALES
-    return not trained, result.experiment, SCALES.index(result.scale) if trained else 0
+    return result.scale not in SCALES, result.experiment, place_of(result.scale)

@@ -16,6 +16,11 @@ Expected = Literal["better", "worse", "higher", "lower", "equal"]
 SCALES = ("screening", "confirm")
 
 
+def place_of(scale: str) -> int:
+    """Return where a scale stands among others; what has none, a comparison of finished checkpoints, comes last."""
+    return SCALES.index(scale) if scale in SCALES else len(SCALES)
+
+
 @dataclass(frozen=True)
 class Arm:
     """One way to train.

@@ -1,6 +1,8 @@
 """Forest plots of effects: one row for each arm, one panel for each judged set."""
 
 import io
+import math
+from statistics import median_low
 from typing import Any
 
 from alphabench.errors import DataError
@@ -17,7 +19,7 @@ COLOURS = {
 }
 MARKERS = {"better": "^", "worse": "v", "higher": "^", "lower": "v", NO_DIFFERENCE: "o"}
 SYMLOG_RATIO = 30
-"""A panel whose largest interval end is so many times the median reach is drawn on a symmetric log axis."""
+"""A panel whose largest interval end is so many times the (lower) median reach is drawn on a symmetric log axis."""
 
 
 def forest_of(result: Result, measure: str, *, kind: str = "svg") -> bytes:
@@ -42,10 +44,11 @@ def forest_of(result: Result, measure: str, *, kind: str = "svg") -> bytes:
         panels = figure.subplots(1, len(sets), sharey=True, squeeze=False)[0]
         for axes, judged in zip(panels, sets, strict=True):
             found = [result.effect(arm, judged, measure) for arm in arms]
+            scale = _symlog(axes, _reaches(found))
             _draw(axes, found)
             axes.set_title(judged, loc="left", fontsize=9)
             unit = f" [{facts.unit}]" if facts.unit else ""
-            axes.set_xlabel(f"{measure}{unit}, arm less {result.base}")
+            axes.set_xlabel(f"{measure}{unit}, arm less {result.base}{scale}")
         panels[0].set_yticks(range(len(arms)), [f"{arm}: {result.labels[arm]}" for arm in arms])
         panels[0].set_ylim(len(arms) - 0.5, -0.5)
         better = {True: "right is better", False: "left is better", None: "no better side"}[facts.higher_is_better]
@@ -57,7 +60,6 @@ def forest_of(result: Result, measure: str, *, kind: str = "svg") -> bytes:
 
 
 def _draw(axes: Any, found: list[Effect | None]) -> None:
-    reach = []
     for row, effect in enumerate(found):
         if effect is None:
             continue
@@ -67,12 +69,27 @@ def _draw(axes: Any, found: list[Effect | None]) -> None:
         if effect.low is not None and effect.high is not None:
             axes.plot([effect.low, effect.high], [row, row], color=colour, linewidth=1.8, solid_capstyle="butt")
         axes.plot([effect.difference], [row], MARKERS[effect.verdict], color=colour, markersize=5)
-        ends = (effect.difference, effect.low, effect.high, effect.seed_low, effect.seed_high)
-        reach.append(max(abs(end) for end in ends if end is not None))
-    if reach:
-        middle = sorted(reach)[len(reach) // 2]
-        if middle > 0 and max(reach) > SYMLOG_RATIO * middle:
-            axes.set_xscale("symlog", linthresh=middle)
     axes.axvline(0, color="#57606a", linewidth=0.8)
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _reaches(found: list[Effect | None]) -> list[float]:
+    """Return how far the difference and its intervals reach from 0, for each effect."""
+    ends = ((e.difference, e.low, e.high, e.seed_low, e.seed_high) for e in found if e is not None)
+    return [max(abs(end) for end in effect if end is not None) for effect in ends]
+
+
+def _symlog(axes: Any, reaches: list[float]) -> str:
+    """Make the axis logarithmic beyond the median reach if one reaches far beyond it, and say so in words."""
+    from matplotlib.ticker import NullLocator, StrMethodFormatter, SymmetricalLogLocator
+
+    linear = median_low(reaches) if reaches else 0.0
+    if linear <= 0 or max(reaches) <= SYMLOG_RATIO * linear:
+        return ""
+    axes.set_xscale("symlog", linthresh=linear)
+    # Ticks at 0 and the powers of ten beyond the linear part: those within it would overlap.
+    axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=10 ** math.ceil(math.log10(linear))))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    return f"; logarithmic beyond ±{linear:.2g}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from alphabench.experiments.effects import Effect
 from alphabench.experiments.measures import measure_of
 from alphabench.experiments.page import Block, Command, Heading, Paragraph, Picture, Table, to_html, to_markdown
-from alphabench.experiments.plan import SCALES
+from alphabench.experiments.plan import place_of
 from alphabench.experiments.plot import forest_of
 from alphabench.experiments.report import Judgement, Result
 from alphabench.results.durable import write_durably
@@ -162,8 +162,7 @@ def summary_of(results: Sequence[Result]) -> list[Block]:
 
 
 def _standings(results: Sequence[Result]) -> Table:
-    scales = list(dict.fromkeys(result.scale for result in results if result.judgements))
-    scales.sort(key=lambda scale: SCALES.index(scale) if scale in SCALES else len(SCALES))
+    scales = sorted(dict.fromkeys(result.scale for result in results if result.judgements), key=place_of)
     said: dict[tuple[str, str], dict[str, list[str]]] = {}
     for result in results:
         if " --steps " in result.command:  # a trial beside the real thing

@@ -101,6 +101,23 @@ def test_equal_results_give_equal_files(tmp_path: Path, small_experiment: Experi
     assert b"crops of 64" in plots[0]
 
 
+def test_an_arm_that_reaches_far_beyond_the_others_does_not_hide_them(
+    tmp_path: Path, small_experiment: Experiment, done: list[Job]
+) -> None:
+    result, _ = _run(small_experiment, tmp_path)
+    assert b"logarithmic beyond" not in forest_of(result, "psnr")
+
+    def scaled(effect: Effect, size: float) -> Effect:
+        ends = {"difference": size, "low": size - 0.2, "high": size + 0.2, "seed_low": None, "seed_high": None}
+        return replace(effect, **ends)
+
+    sizes = dict(zip([arm for arm in result.labels if arm != result.base], (0.5, -23.0), strict=True))
+    far = replace(result, effects=tuple(scaled(effect, sizes[effect.arm]) for effect in result.effects))
+    plot = forest_of(far, "psnr").decode()
+    assert "logarithmic beyond ±23" not in plot
+    assert "logarithmic beyond ±0.7" in plot
+
+
 def test_the_confirm_scale_takes_the_arms_that_showed_an_effect(
     tmp_path: Path, small_experiment: Experiment, done: list[Job]
 ) -> None:
