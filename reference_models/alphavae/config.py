@@ -1,5 +1,6 @@
 """The recipe of AlphaVAE."""
 
+import dataclasses
 import difflib
 from dataclasses import dataclass
 from typing import Literal
@@ -78,6 +79,9 @@ class LossConfig:
         adversarial_layers: its convolutions of stride 2.
         adversarial_adaptive: scale the term to the gradient of the rest of the loss at the weight of the
             decoder's last convolution.
+        adversarial_lr: learning rate of the discriminator; without it that of `optimizer`, as published. A small
+            generator's rate is too high for it: it then says 0 of everything.
+        adversarial_betas: of the discriminator's two moments; without them those of `optimizer`, as published.
     """
 
     reconstruction: Literal["abmse", "mse", "premultiplied_mse", "sampled_backgrounds"] = "abmse"
@@ -101,6 +105,8 @@ class LossConfig:
     adversarial_width: int = 64
     adversarial_layers: int = 3
     adversarial_adaptive: bool = True
+    adversarial_lr: float | None = None
+    adversarial_betas: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -154,6 +160,7 @@ class AlphaRecipe:
     trainer: Literal["alphavae"] = "alphavae"
 
     def __post_init__(self) -> None:
+        _ = self.adversary_optimizer  # refuses impossible ones while the recipe is read
         premultiplied = self.model.colour == "premultiplied"
         if premultiplied and self.loss.adversarial_weight > 0 and self.loss.adversarial_input == "straight":
             raise ValueError(
@@ -171,6 +178,17 @@ class AlphaRecipe:
                 f"the discriminator's {self.loss.adversarial_layers} layers need crops of at least {smallest} px, not "
                 f"{self.data.size}: set a larger data.size or fewer loss.adversarial_layers"
             )
+
+    @property
+    def adversary_optimizer(self) -> OptimizerConfig:
+        """Return the discriminator's optimiser: the generator's, but for what the loss says of it."""
+        ours, theirs = self.optimizer, self.loss
+        lr = ours.lr if theirs.adversarial_lr is None else theirs.adversarial_lr
+        betas = ours.betas if theirs.adversarial_betas is None else theirs.adversarial_betas
+        try:
+            return dataclasses.replace(ours, lr=lr, betas=betas)
+        except ValueError as error:
+            raise ValueError(f"adversarial_lr and adversarial_betas: {error}") from error
 
     @property
     def reference_stride(self) -> int:

@@ -211,6 +211,7 @@ def adversary_of(vae: AlphaVae, recipe: AlphaRecipe) -> Adversary | None:
         weight=loss.adversarial_weight,
         start=loss.adversarial_start,
         last_layer=decoder_end(vae) if loss.adversarial_adaptive else None,
+        optimizer=recipe.adversary_optimizer,
     )
 
 

@@ -35,6 +35,8 @@ class OptimizerConfig:
             raise ValueError(f"accumulate must be at least 1, not {self.accumulate}")
         if self.lr <= 0 or min(self.warmup, self.clip, self.weight_decay, self.final_share) < 0:
             raise ValueError("lr must be positive; warmup, clip, weight_decay and final_share must not be negative")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas must be at least 0 and less than 1, not {list(self.betas)}")
 
 
 @dataclass(frozen=True)

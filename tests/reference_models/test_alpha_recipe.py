@@ -163,6 +163,37 @@ def test_a_weight_of_zero_builds_no_discriminator(alpha_recipe: Path) -> None:
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
+def test_the_discriminator_has_the_optimiser_of_the_recipe_or_its_own(alpha_recipe: Path) -> None:
+    edited(alpha_recipe, loss={"adversarial_weight": 0.5, "adversarial_input": "premultiplied", "adversarial_width": 2})
+    recipe = read_toml_settings(alpha_recipe, AlphaRecipe)
+    task = task_of(alpha_recipe)
+    assert task.adversary is not None
+    assert task.adversary.optimizer == recipe.optimizer
+    edited(alpha_recipe, loss={"adversarial_lr": 2e-4, "adversarial_betas": [0.5, 0.9]})
+    task = task_of(alpha_recipe)
+    assert task.adversary is not None
+    assert task.adversary.optimizer == dataclasses.replace(recipe.optimizer, lr=2e-4, betas=(0.5, 0.9))
+
+
+@pytest.mark.parametrize(
+    ("table", "changes", "said"),
+    [
+        ("optimizer", {"betas": [0.9, 1.0]}, "betas must be at least 0 and less than 1"),
+        (
+            "loss",
+            {"adversarial_betas": [-0.1, 0.9]},
+            "adversarial_lr and adversarial_betas: betas must",
+        ),
+        ("loss", {"adversarial_lr": 0.0}, "adversarial_lr and adversarial_betas: lr must be positive"),
+    ],
+)
+def test_impossible_optimisers_are_refused_with_the_recipe(
+    alpha_recipe: Path, table: str, changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        read_toml_settings(edited(alpha_recipe, **{table: changes}), AlphaRecipe)
+
+
 def test_with_an_adversary_it_resumes_bit_for_bit(alpha_recipe: Path, tmp_path: Path) -> None:
     edited(
         alpha_recipe,
