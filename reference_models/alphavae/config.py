@@ -62,6 +62,9 @@ class LossConfig:
         perceptual_weight: of the perceptual distance, averaged over its backgrounds.
         perceptual_network: `random`, seeded features that need no file, or `lpips-vgg`, the published one, whose
             weights are fetched by `alphabench weights fetch vgg16`.
+        perceptual_floor: of `random`: norm of features below which they stop to matter. With 0.01 most of the term
+            is ripple in empty areas that nobody sees; with 0.3 next to none, and its gradient is some 50 times
+            smaller, so that it needs a larger weight.
         perceptual_scale: `per_element` multiplies the distance by 3·height·width, `per_image` does not.
         perceptual_backgrounds: grey levels in [-1,1] that the perceptual distance sees the image over.
         kl_weight: of the divergence from the standard normal.
@@ -79,8 +82,8 @@ class LossConfig:
         adversarial_layers: its convolutions of stride 2.
         adversarial_adaptive: scale the term to the gradient of the rest of the loss at the weight of the
             decoder's last convolution.
-        adversarial_lr: learning rate of the discriminator; without it that of `optimizer`, as published. A small
-            generator's rate is too high for it: it then says 0 of everything.
+        adversarial_lr: learning rate of the discriminator's AdamW; without it that of `optimizer`, as published. That
+            of a small generator is too high for it: it then says 0 of everything.
         adversarial_betas: of the discriminator's two moments; without them those of `optimizer`, as published.
     """
 
@@ -93,6 +96,7 @@ class LossConfig:
     reduction: Literal["image_sum", "mean"] = "image_sum"
     perceptual_weight: float = 0.5
     perceptual_network: Literal["random", "lpips-vgg"] = "random"
+    perceptual_floor: float = 0.01
     perceptual_scale: Literal["per_image", "per_element"] = "per_image"
     perceptual_backgrounds: tuple[float, ...] = (0.0, 1.0)
     kl_weight: float = 1e-6
@@ -114,6 +118,8 @@ class LossConfig:
                 raise ValueError(f"{name} must not be negative, not {value}")
         if self.sampled_colours < 1 or min(self.adversarial_width, self.adversarial_layers) < 1:
             raise ValueError("sampled_colours, adversarial_width and adversarial_layers must be at least 1")
+        if self.perceptual_floor == 0:
+            raise ValueError("perceptual_floor must be positive")
         if self.perceptual_weight > 0 and not self.perceptual_backgrounds:
             raise ValueError("perceptual_backgrounds names no background: set perceptual_weight = 0 to leave it out")
         if (self.background_mean is None) != (self.background_second_moment is None):
@@ -186,7 +192,9 @@ class AlphaRecipe:
         lr = ours.lr if theirs.adversarial_lr is None else theirs.adversarial_lr
         betas = ours.betas if theirs.adversarial_betas is None else theirs.adversarial_betas
         try:
-            return dataclasses.replace(ours, lr=lr, betas=betas)
+            # A rate of its own is one of AdamW: Prodigy would take it as a factor on the step that it finds.
+            name = ours.name if theirs.adversarial_lr is None else "adamw"
+            return dataclasses.replace(ours, lr=lr, betas=betas, name=name)
         except ValueError as error:
             raise ValueError(f"adversarial_lr and adversarial_betas: {error}") from error
 

@@ -158,7 +158,9 @@ def perceptual_network(config: LossConfig) -> nn.Module | None:
     """
     if config.perceptual_weight == 0:
         return None
-    return LpipsVgg(vgg16_state()) if config.perceptual_network == "lpips-vgg" else RandomPerceptual()
+    if config.perceptual_network == "lpips-vgg":
+        return LpipsVgg(vgg16_state())
+    return RandomPerceptual(floor=config.perceptual_floor)
 
 
 def seen_by_discriminator(images: Tensor, colour: Colour, seen: Colour) -> Tensor:

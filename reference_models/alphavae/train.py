@@ -83,7 +83,8 @@ class AlphaTask:
         self.adversary = adversary_of(self.vae, recipe)
         self.pool = ImagePool(recipe.data, progress=say, hidden_colour=recipe.hidden_colour)
         report(TrainProgress(0, recipe.run.steps, {}, facts=self.pool.facts))
-        self.held_out = [to_float(codes)[None] for codes in validation_images(recipe.data, progress=say)]
+        held_out = validation_images(recipe.data, hidden_colour=recipe.hidden_colour, progress=say)
+        self.held_out = [to_float(codes)[None] for codes in held_out]
         self.strange = [
             to_float(torch.from_numpy(to_codes(family(array_stream(0, index, "held out"), 256))))[None]
             for family in procedural.HELD_OUT.values()

@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from alphabench.errors import UsageError
 from alphabench.image.codec import to_float
 from alphabench.image.compositing import clear_hidden, composite
 from alphabench.image.types import Codes, Rgba
@@ -49,7 +50,8 @@ class LayerDiffuseTask:
         self.recipe = recipe
         self.pool = ImagePool(recipe.data, progress=say, hidden_colour="zero")
         self.closing_pool = self._closing_pool(say)
-        self.held_out = [to_float(codes)[None] for codes in validation_images(recipe.data, progress=say)]
+        held_out = validation_images(recipe.data, hidden_colour="zero", progress=say)
+        self.held_out = [to_float(codes)[None] for codes in held_out]
         self.strange = [
             to_float(torch.from_numpy(to_codes(family(array_stream(0, index, "held out"), 256))))[None]
             for family in procedural.HELD_OUT.values()
@@ -114,6 +116,7 @@ class LayerDiffuseTask:
     def batch(self, step: int, rank: int, ranks: int) -> dict[str, Tensor]:
         """Return images and their filled colour of one micro-batch."""
         first_closing = (self.recipe.run.steps - self.recipe.closing.steps) * self.recipe.optimizer.accumulate
+        self._refuse_uneven_closing(ranks)
         pool = self.pool if self.closing_pool is None or step < first_closing else self.closing_pool
         count = pool.count(ranks)
         images = to_float(pool.batch(self.recipe.run.seed, step, first=rank * count, count=count))
@@ -121,6 +124,14 @@ class LayerDiffuseTask:
             "images": images.contiguous(memory_format=torch.channels_last),
             "padded": pad_rgb(images).contiguous(memory_format=torch.channels_last),
         }
+
+    def _refuse_uneven_closing(self, ranks: int) -> None:
+        """Say at the first step, and not at the first closing one, what would end the training there."""
+        if self.closing_pool is not None and self.closing_pool.config.batch % ranks:
+            raise UsageError(
+                f"the closing batch of {self.closing_pool.config.batch} cannot be shared by {ranks} processes",
+                remedy="Set closing.batch to a multiple of the number of processes, or closing.steps to 0.",
+            )
 
     def validate(self, model: nn.Module) -> Mapping[str, float]:
         """Return PSNR in dB of single passes over the nine canonical backgrounds, mean of images.
@@ -210,4 +221,9 @@ def run(config: Path, request: TrainRequest, report: Report) -> Path:
         recipe = dataclasses.replace(recipe, run=dataclasses.replace(recipe.run, steps=request.steps))
     task = LayerDiffuseTask(recipe, base_folder(recipe.model.base, config), report)
     loop = Recipe(recipe.optimizer, recipe.run, settings_to_toml(recipe), task.inputs)
-    return train(task, loop, request, report)
+    try:
+        return train(task, loop, request, report)
+    finally:
+        for pool in (task.pool, task.closing_pool):
+            if pool is not None:
+                pool.close()

@@ -13,17 +13,26 @@ from torch.nn import functional
 SEED = 20_111
 SCALES = 3
 FIRST, SECOND = 24, 32
-FLOOR = 1e-2  # keeps the direction of nearly empty features from mattering
+FLOOR = 1e-2
 
 
 class RandomPerceptual(nn.Module):
-    """Distance between images in random orthonormal zero-mean filters at three scales."""
+    """Distance between images in random orthonormal zero-mean filters at three scales.
+
+    Args:
+        seed: of the filters.
+        floor: norm of the features of a position below which their direction stops to matter. With 0.01 noise of one
+            8-bit code on a flat image costs 0.5, a third of what shuffled blocks cost; with 0.3 it costs 0.003.
+    """
 
     first: Tensor
     second: Tensor
 
-    def __init__(self, seed: int = SEED) -> None:
+    def __init__(self, seed: int = SEED, *, floor: float = FLOOR) -> None:
         super().__init__()
+        if floor <= 0:
+            raise ValueError(f"the floor must be positive, not {floor}")
+        self.floor = floor
         generator = torch.Generator().manual_seed(seed)
         first = torch.randn(FIRST, 3 * 25, generator=generator)
         first = torch.linalg.qr(first.T - first.T.mean(0, keepdim=True))[0].T
@@ -47,10 +56,9 @@ class RandomPerceptual(nn.Module):
         """Return one distance for each pair of images in [-1,1], 0 for equal images."""
         distance = torch.zeros(len(prediction), device=prediction.device)
         for ours, theirs in zip(self.features(prediction), self.features(target), strict=True):
-            difference = _direction(ours.float()) - _direction(theirs.float())
+            difference = self._direction(ours.float()) - self._direction(theirs.float())
             distance = distance + difference.square().sum(1).mean((1, 2)) / (2 * SCALES)
         return distance
 
-
-def _direction(features: Tensor) -> Tensor:
-    return features / torch.sqrt(features.square().sum(1, keepdim=True) + FLOOR**2)
+    def _direction(self, features: Tensor) -> Tensor:
+        return features / torch.sqrt(features.square().sum(1, keepdim=True) + self.floor**2)

@@ -49,7 +49,9 @@ class RunConfig:
         precision: `bf16` for autocast, `float32` for runs that repeat bit for bit.
         checkpoint_every: steps between checkpoints; the last two are kept.
         validate_every: steps between validations and sample grids.
-        ema: largest decay of the averaged weights, which are the ones exported; 0 switches it off.
+        ema: largest decay of the averaged weights, which are the ones exported; 0 switches it off. At step n the
+            decay is at most (1 + n) / (10 + n): until about step 10 / (1 - ema) the memory is the last ninth of the
+            run, and a larger value changes nothing.
         compile: let `torch.compile` fuse the objective's forward and backward: about a minute at the start, faster
             steps from then on. Needs a C++ compiler, and Triton on a GPU.
     """

@@ -121,6 +121,11 @@ class DataConfig:
                 raise ValueError(f"{field.name} must not be negative, not {value}")
         if self.repaint_probability > 0 and not any(source.opaque for source in self.sources):
             raise ValueError("repaint_probability needs a source with opaque = true")
+        if self.procedural_images and not self.procedural_weight:
+            raise ValueError(
+                f"the {self.procedural_images} procedural images would never be drawn: set procedural_weight, or "
+                "procedural_images = 0"
+            )
         if not self.sources and not self.procedural_images:
             raise ValueError("there are neither sources nor procedural images")
         weights = [source.weight for source in self.sources]

@@ -33,11 +33,13 @@ ATTEMPTS = 10  # images that may turn out unreadable one after the other before 
 Key = tuple[int, int, str]
 
 
-def validation_images(config: DataConfig, *, progress: Callable[[str], None] = lambda _: None) -> list[Codes]:
+def validation_images(
+    config: DataConfig, *, hidden_colour: HiddenColour = "keep", progress: Callable[[str], None] = lambda _: None
+) -> list[Codes]:
     """Return the recipe's validation images, evenly spaced in path order; none if it has none.
 
     They are never augmented, flattened or contaminated; where the recipe resizes, they are resized and
-    cropped at their centre.
+    cropped at their centre; last, their colours under alpha 0 become what `hidden_colour` says.
 
     Raises:
         DataError: there are files and none can be read.
@@ -62,7 +64,7 @@ def validation_images(config: DataConfig, *, progress: Callable[[str], None] = l
             continue
         if config.resize == "shortest_side":
             codes = torch.from_numpy(centre_crop(resized(codes.numpy(), config.size), config.size).copy())
-        images.append(codes)
+        images.append(torch.from_numpy(with_hidden_colour(codes.numpy(), hidden_colour).copy()))
     if failures:
         told = f"{len(failures)} of {len(files)} validation images could not be read: first {failures[0].message}"
         if not images:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import GradientAccumulationPlugin
 from safetensors import SafetensorError
 
 from alphabench.errors import DiskFullError, Interrupted, UsageError
@@ -65,7 +66,11 @@ class _Loop:
         self.steps = DRY_STEPS if request.dry_run else recipe.run.steps
         self.points = request.out / "checkpoints"
         device = resolve_device(request.device)
-        self.accelerator = Accelerator(cpu=device.type == "cpu")
+        # Precision and accumulation are the recipe's: said here, no variable of the environment can change them.
+        whole = GradientAccumulationPlugin(num_steps=1)
+        self.accelerator = Accelerator(
+            cpu=device.type == "cpu", mixed_precision="no", gradient_accumulation_plugin=whole
+        )
         self.stepper = Stepper(task, recipe, self.accelerator)
         self.main = self.accelerator.is_main_process
         self.recent: deque[float] = deque(maxlen=RECENT)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from alphabench.errors import UsageError
 from alphabench.models.checkpoints import read_toml_settings
 from alphabench.models.spec import LoadRequest, TrainRequest
 from reference_models import alphavae, layerdiffuse
@@ -239,6 +240,14 @@ def test_the_last_steps_see_larger_crops(recipe: Path) -> None:
     task = LayerDiffuseTask(settings, recipe.parent / "base", lambda _: None)
     assert task.batch(3, 0, 1)["images"].shape == (4, 4, 64, 64)
     assert task.batch(4, 0, 1)["images"].shape == (2, 4, 96, 96)
+
+
+def test_a_closing_batch_that_processes_cannot_share_is_refused_at_the_first_step(recipe: Path) -> None:
+    settings = with_changes(recipe, closing={"steps": 2, "size": 96, "batch": 1})
+    task = LayerDiffuseTask(settings, recipe.parent / "base", lambda _: None)
+    assert task.batch(0, 0, 1)["images"].shape == (4, 4, 64, 64)
+    with pytest.raises(UsageError, match="closing batch of 1 cannot be shared by 2 processes"):
+        task.batch(0, 0, 2)
 
 
 def test_the_other_unit_takes_its_spread_from_the_training_images(recipe: Path) -> None:

@@ -1,5 +1,6 @@
 """A10 of the AlphaVAE acceptance tests, and the random perceptual distance."""
 
+import pytest
 import torch
 
 from reference_models.losses.abmse import blend
@@ -40,3 +41,20 @@ def test_a_constant_shift_counts_less_than_lost_detail_of_the_same_energy() -> N
     base = images(3) * 0.5
     detail = torch.sign(images(4)) * 0.2
     assert float(distance(base + detail, base).mean()) > float(distance(base + 0.2, base).mean())
+
+
+@pytest.mark.parametrize(("floor", "least", "most"), [(0.01, 0.3, 1.0), (0.3, 0.0, 0.01)])
+def test_the_floor_decides_what_invisible_ripple_costs_beside_other_content(
+    floor: float, least: float, most: float
+) -> None:
+    distance = RandomPerceptual(floor=floor)
+    flat = torch.zeros(1, 3, 64, 64)
+    ripple = torch.randn(flat.shape, generator=torch.Generator().manual_seed(0)) / 127.5  # one 8-bit code
+    blocks = images(5)[:1, :, :16, :16].repeat_interleave(4, 2).repeat_interleave(4, 3)
+    share = float(distance(flat + ripple, flat) / distance(blocks.flip(3), blocks))
+    assert least < share < most
+
+
+def test_a_floor_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be positive"):
+        RandomPerceptual(floor=0.0)

@@ -13,7 +13,7 @@ from alphabench.errors import DataError, UsageError
 from alphabench.image.codec import encode_webp, write_png
 from reference_models.training import images as images_module
 from reference_models.training import procedural
-from reference_models.training.data_config import DataConfig, SourceConfig
+from reference_models.training.data_config import DataConfig, HiddenColour, SourceConfig
 from reference_models.training.images import ImagePool, validation_images
 from reference_models.training.sources import ImageFile, limited
 from reference_models.training.streams import array_stream
@@ -228,6 +228,13 @@ def test_validation_images_are_the_stored_ones_whatever_befalls_the_samples(root
     found = validation_images(config(root, validation="set", validation_images=4, **changes))
     assert [int(codes[0, 0, 0]) for codes in found] == [0, 2, 4, 6]
     assert {tuple(codes[:, 0, 0].tolist()[1:]) for codes in found} == {(100, 200, 128)}
+
+
+@pytest.mark.parametrize(("policy", "under"), [("keep", [255, 0, 0]), ("zero", [0, 0, 0]), ("bleed", [3, 100, 200])])
+def test_validation_images_hide_what_the_samples_hide(root: Path, policy: HiddenColour, under: list[int]) -> None:
+    codes = validation_images(config(root, validation="set"), hidden_colour=policy)[3]
+    assert codes[:3, -1, 0].tolist() == under
+    assert codes[:, 0, 0].tolist() == [3, 100, 200, 128]
 
 
 def test_damaged_validation_images_are_told(root: Path) -> None:

@@ -4,12 +4,13 @@ import dataclasses
 import json
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -103,6 +104,26 @@ def stop_after(step: int) -> Callable[[TrainProgress], None]:
             raise KeyboardInterrupt
 
     return report
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The environment of `accelerate launch` under a user's config that asks for other habits."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_the_environment_changes_neither_precision_nor_accumulation(
+    tmp_path: Path, launched: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under = timeless(trained(Toy(start=2), tmp_path / "under"))
+    monkeypatch.delenv("ACCELERATE_MIXED_PRECISION")
+    monkeypatch.delenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS")
+    AcceleratorState._reset_state(reset_partial_state=True)
+    assert timeless(trained(Toy(start=2), tmp_path / "without")) == under
 
 
 def test_micro_batches_make_the_step_of_the_whole_batch(tmp_path: Path) -> None:
