@@ -1,5 +1,6 @@
 """Any folder of images as a set: what is listed, what is ignored, what is refused."""
 
+import errno
 import functools
 import os
 import unicodedata
@@ -207,6 +208,14 @@ def _facts(folder: Path, read: Callable[[Path], "ImageFacts"], path: str) -> "Im
     return read(folder / path)
 
 
+def _leads_to_itself(entry: "os.DirEntry[str]") -> bool:
+    try:
+        entry.is_dir()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
+
+
 def _walk(folder: Path, prefix: str, above: tuple[str, ...]) -> Iterable[str]:
     try:
         with os.scandir(folder) as scan:
@@ -218,6 +227,8 @@ def _walk(folder: Path, prefix: str, above: tuple[str, ...]) -> Iterable[str]:
     for entry in entries:
         if entry.name.startswith(".") or entry.name.lower() in JUNK:
             continue
+        if _leads_to_itself(entry):
+            raise DataError(f"the link {entry.path} leads to itself", remedy="Remove that link.")
         if entry.is_dir():
             real = os.path.realpath(entry.path)
             if real in above:

@@ -22,6 +22,7 @@ from alphabench.version import __version__
 
 FORMAT = 1
 RESULTS = "results.json"
+MAPPINGS = ("setting", "labels", "changes", "numbers")
 Standing = Literal["holds", "contradicted", "not shown", "not run", "not asked"]
 
 
@@ -208,6 +209,10 @@ def read_result(path: Path) -> Result:
         effects = tuple(_effect(item) for item in values.pop("effects"))
         judgements = tuple(_read_judgement(item) for item in values.pop("judgements"))
         report, failures = tuple(values.pop("report")), tuple(values.pop("failures"))
+        for name, value in values.items():
+            wanted = dict if name in MAPPINGS else str
+            if not isinstance(value, wanted):
+                raise TypeError(f"{name} is {value!r}")
         return Result(effects=effects, judgements=judgements, report=report, failures=failures, **values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(

@@ -1,6 +1,7 @@
 """The one training loop: steps, averaged weights, checkpoints, log, validation, sample grids."""
 
 import errno
+import os
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from alphabench.errors import DiskFullError, Interrupted, UsageError
 from alphabench.image.codec import write_png
 from alphabench.models.spec import TrainRequest
 from alphabench.runtime import peak_memory_bytes, resolve_device
-from reference_models.training import checkpoint
+from reference_models.training import checkpoint, run_folder
 from reference_models.training.curves import write_curves
 from reference_models.training.progress import Report, TrainProgress
 from reference_models.training.run_log import RunLog
@@ -27,6 +28,7 @@ __all__ = ["Recipe", "Task", "train"]
 
 DRY_STEPS = 2
 RECENT = 50  # steps that the remaining time is estimated from
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DRAWING_PAUSE = 60.0  # seconds between drawings of the curves, which take about one
 
 
@@ -34,25 +36,22 @@ def train(task: Task, recipe: Recipe, request: TrainRequest, report: Report) -> 
     """Train, and return the folder of the exported checkpoint (of a dry run: the run's folder, not written).
 
     Raises:
-        UsageError: the folder holds a run and resuming was not asked for.
+        UsageError: the folder cannot be used, or holds a run and resuming was not asked for; the environment asks
+            for processes or plugins that are not there.
         DataError: a loss or gradient is not finite (the state before that step is saved), or the resume point
             does not fit.
         DiskFullError: the disk is full; the last resume point is whole.
         Interrupted: Ctrl-C; the last resume point is whole.
     """
-    points = request.out / "checkpoints"
-    if not request.resume and not request.dry_run and checkpoint.last(points) is not None:
-        raise UsageError(
-            f"{request.out} holds a run already",
-            remedy="Go on with it by --resume, or choose another folder with --out.",
-        )
+    if not request.dry_run:
+        run_folder.prepare(request.out, resume=request.resume)
     try:
         return _Loop(task, recipe, request, report).run()
     except KeyboardInterrupt as stop:
         raise Interrupted("the training was stopped", remedy=f"Go on with --resume --out {request.out}.") from stop
     except (OSError, SafetensorError) as error:
         # safetensors wraps the system's error in its own and keeps only the words.
-        full = getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or "No space left" in str(error)
+        full = getattr(error, "errno", None) in FULL or any(os.strerror(number) in str(error) for number in FULL)
         if not full:
             raise
         raise DiskFullError(
@@ -64,13 +63,9 @@ class _Loop:
     def __init__(self, task: Task, recipe: Recipe, request: TrainRequest, report: Report) -> None:
         self.task, self.recipe, self.request, self.report = task, recipe, request, report
         self.steps = DRY_STEPS if request.dry_run else recipe.run.steps
-        self.points = request.out / "checkpoints"
+        self.points = request.out / run_folder.CHECKPOINTS
         device = resolve_device(request.device)
-        # Precision and accumulation are the recipe's: said here, no variable of the environment can change them.
-        whole = GradientAccumulationPlugin(num_steps=1)
-        self.accelerator = Accelerator(
-            cpu=device.type == "cpu", mixed_precision="no", gradient_accumulation_plugin=whole
-        )
+        self.accelerator = _accelerator(device)
         self.stepper = Stepper(task, recipe, self.accelerator)
         self.main = self.accelerator.is_main_process
         self.recent: deque[float] = deque(maxlen=RECENT)
@@ -85,7 +80,6 @@ class _Loop:
             self._say(0, f"the adversary never plays: it would start after step {opponent.adversary.start}")
         if self.request.dry_run:
             return self._dry()
-        self.request.out.mkdir(parents=True, exist_ok=True)
         start = 0
         if self.request.resume and (point := checkpoint.last(self.points)) is not None:
             inputs = self.recipe.inputs
@@ -93,14 +87,16 @@ class _Loop:
             self._say(start, f"resumed at step {start}")
             if checkpoint.changed_inputs(point, inputs):
                 self._say(start, "the training images are not those of the run so far")
-        log = RunLog(self.request.out / "train.jsonl", resumed_at=start) if self.main else None
+        elif self.request.resume:
+            self._say(0, f"there is no checkpoint in {self.points}: the run begins anew")
+        log = RunLog(self.request.out / run_folder.LOG, resumed_at=start) if self.main else None
         try:
             for step in range(start, self.steps):
                 self._one(step, log)
         finally:
             self._draw_curves()
         self.accelerator.wait_for_everyone()
-        folder = self.request.out / "model"
+        folder = self.request.out / run_folder.MODEL
         if self.main:
             self.task.export(self.stepper.average.model, folder, self.steps)
             self._say(self.steps, f"exported {folder.name}")
@@ -140,7 +136,7 @@ class _Loop:
             found = self.task.validate(model)
             grid = self.task.samples(model)
         if grid is not None:
-            folder = self.request.out / "samples"
+            folder = self.request.out / run_folder.SAMPLES
             folder.mkdir(exist_ok=True)
             write_png(folder / f"step_{step:07d}.png", grid)
         said = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
@@ -157,7 +153,7 @@ class _Loop:
             return
         self.drawn = time.perf_counter()
         try:
-            write_curves(self.request.out / "train.jsonl", self.request.out)
+            write_curves(self.request.out / run_folder.LOG, self.request.out)
         except (OSError, ImportError) as error:
             self._say(0, f"the curves could not be drawn: {error}")
 
@@ -181,3 +177,24 @@ class _Loop:
     def _say(self, step: int, message: str, facts: Mapping[str, float] | None = None) -> None:
         if self.main:
             self.report(TrainProgress(step, self.steps, {}, message, facts=facts or {}))
+
+
+def _accelerator(device: torch.device) -> Accelerator:
+    """Return the processes of the training.
+
+    Precision, accumulation and compilation are the recipe's: said here, no variable of the environment can change
+    them.
+    """
+    try:
+        return Accelerator(
+            cpu=device.type == "cpu",
+            mixed_precision="no",
+            gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
+            dynamo_backend="no",
+        )
+    except (ImportError, ValueError, RuntimeError, AssertionError) as error:
+        raise UsageError(
+            f"the training cannot be set up as the environment asks: {str(error).strip().splitlines()[0]}",
+            remedy="Start several processes by torchrun; for one, unset WORLD_SIZE, RANK and the variables that "
+            "begin with ACCELERATE_.",
+        ) from error

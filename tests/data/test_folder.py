@@ -152,6 +152,13 @@ def test_a_link_that_leads_nowhere_is_refused(make: Maker, tmp_path: Path) -> No
         resolve_data(tmp_path / "set")
 
 
+def test_a_link_to_itself_is_refused(make: Maker, tmp_path: Path) -> None:
+    make("set/a.png")
+    (tmp_path / "set" / "loop").symlink_to("loop")
+    with pytest.raises(DataError, match="leads to itself"):
+        resolve_data(tmp_path / "set")
+
+
 def test_linked_folders_and_files_are_followed(make: Maker, tmp_path: Path) -> None:
     make("store/cat/a.png")
     (tmp_path / "set").mkdir()

@@ -101,6 +101,17 @@ def test_equal_results_give_equal_files(tmp_path: Path, small_experiment: Experi
     assert b"crops of 64" in plots[0]
 
 
+@pytest.mark.parametrize("changes", [{"title": None}, {"setting": None}, {"labels": []}, {"primary": 1}, {"format": 0}])
+def test_a_damaged_result_is_refused(
+    tmp_path: Path, small_experiment: Experiment, done: list[Job], changes: dict[str, object]
+) -> None:
+    _, folder = _run(small_experiment, tmp_path)
+    file = folder / "results.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    with pytest.raises(DataError, match=r"results\.json is no result of an experiment: "):
+        read_result(file)
+
+
 def test_an_arm_that_reaches_far_beyond_the_others_does_not_hide_them(
     tmp_path: Path, small_experiment: Experiment, done: list[Job]
 ) -> None:

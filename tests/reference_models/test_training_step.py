@@ -14,7 +14,7 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from alphabench.errors import DataError, DiskFullError, Interrupted
+from alphabench.errors import DataError, DiskFullError, Interrupted, UsageError
 from alphabench.models.spec import TrainRequest
 from reference_models.losses.adversarial import PatchDiscriminator
 from reference_models.training import checkpoint, loop
@@ -112,6 +112,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     AcceleratorState._reset_state(reset_partial_state=True)
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
     monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "inductor")
     yield
     AcceleratorState._reset_state(reset_partial_state=True)
 
@@ -122,8 +123,18 @@ def test_the_environment_changes_neither_precision_nor_accumulation(
     under = timeless(trained(Toy(start=2), tmp_path / "under"))
     monkeypatch.delenv("ACCELERATE_MIXED_PRECISION")
     monkeypatch.delenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS")
+    monkeypatch.delenv("ACCELERATE_DYNAMO_BACKEND")
     AcceleratorState._reset_state(reset_partial_state=True)
     assert timeless(trained(Toy(start=2), tmp_path / "without")) == under
+
+
+@pytest.mark.parametrize(("name", "value"), [("ACCELERATE_USE_DEEPSPEED", "true"), ("ACCELERATE_USE_CPU", "maybe")])
+def test_an_environment_that_cannot_be_served_is_refused(
+    tmp_path: Path, launched: None, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="cannot be set up as the environment asks"):
+        trained(Toy(), tmp_path)
 
 
 def test_micro_batches_make_the_step_of_the_whole_batch(tmp_path: Path) -> None:
