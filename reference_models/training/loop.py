@@ -193,8 +193,9 @@ def _accelerator(device: torch.device) -> Accelerator:
             dynamo_backend="no",
         )
     except (ImportError, ValueError, RuntimeError, AssertionError) as error:
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(
-            f"the training cannot be set up as the environment asks: {str(error).strip().splitlines()[0]}",
+            f"the training cannot be set up as the environment asks: {why}",
             remedy="Start several processes by torchrun; for one, unset WORLD_SIZE, RANK and the variables that "
             "begin with ACCELERATE_.",
         ) from error
