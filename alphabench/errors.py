@@ -1,6 +1,10 @@
 """The errors a user can cause, each with what is wrong and how to mend it."""
 
+import errno
 from typing import ClassVar
+
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""The numbers of an `OSError` that says that there is no room: full disk, full quota, largest file."""
 
 
 class AlphabenchError(Exception):

@@ -1,6 +1,5 @@
 """The command group and the one place where errors become messages and exit codes."""
 
-import errno
 import io
 import os
 import sys
@@ -23,11 +22,10 @@ from alphabench.cli.report import report
 from alphabench.cli.score import score
 from alphabench.cli.train import train
 from alphabench.cli.weights import weights
-from alphabench.errors import AlphabenchError, IncompleteError
+from alphabench.errors import NO_SPACE, AlphabenchError, IncompleteError
 from alphabench.runtime import is_main_process, leave_world
 
 INTERNAL_ERROR = 70
-NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 INTERRUPTED = 130
 
 

@@ -15,7 +15,6 @@ Each of these facts stands in `ImageFacts`, so that a record can say so.
 """
 
 import contextlib
-import errno
 import hashlib
 import io
 import os
@@ -33,7 +32,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from alphabench.errors import DataError, DiskFullError
+from alphabench.errors import NO_SPACE, DataError, DiskFullError
 from alphabench.image.formats.decoding import decode_pixels
 from alphabench.image.formats.header import Header, carries_alpha
 from alphabench.image.formats.recognition import MAX_PIXELS, SUFFIXES, read_header
@@ -58,8 +57,6 @@ __all__ = [
 
 MAX_BYTES = 2**30
 """Bytes a file may have; more than any image of `MAX_PIXELS` needs."""
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True)
@@ -268,7 +265,7 @@ def _writing_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in NO_SPACE:
             raise DiskFullError(
                 f"{path} cannot be written: {error.strerror}",
                 remedy="Make room on the disk, or choose another folder, and run the same command again.",

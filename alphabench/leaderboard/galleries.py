@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alphabench.errors import DataError, DiskFullError
+from alphabench.errors import NO_SPACE, DataError, DiskFullError
 from alphabench.leaderboard.gate import shipped_gate
 from alphabench.leaderboard.places import GALLERIES
 from alphabench.results import workfolder
 from alphabench.results.aggregate import columns_of
 from alphabench.results.canonical import canonical_json, parse_json
-from alphabench.results.durable import NO_SPACE, replace_folder, write_durably
+from alphabench.results.durable import replace_folder, write_durably
 from alphabench.results.lock import folder_lock
 from alphabench.results.parts import FOOTER
 from alphabench.results.record import Record

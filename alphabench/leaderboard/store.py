@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alphabench.errors import DataError, DiskFullError, IncompleteError
+from alphabench.errors import NO_SPACE, DataError, DiskFullError, IncompleteError
 from alphabench.protocols import list_protocols
 from alphabench.results.canonical import parse_json
 from alphabench.results.document import FILE, document_bytes, read_document, record_id
-from alphabench.results.durable import NO_SPACE, replace_folder, write_durably
+from alphabench.results.durable import replace_folder, write_durably
 from alphabench.results.lock import folder_lock
 from alphabench.results.record import ROWS_FILE, Record, load_record
 

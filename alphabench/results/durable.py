@@ -9,10 +9,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from alphabench.errors import DataError
+from alphabench.errors import NO_SPACE, DataError
 
 _TEMPORARY = re.compile(r"tmp-[0-9]+-[0-9a-f]{16}")
-NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_PERMISSION = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from alphabench.errors import AlphabenchError, DataError, DiskFullError
+from alphabench.errors import NO_SPACE, AlphabenchError, DataError, DiskFullError
 from alphabench.results import workfolder
 from alphabench.results.canonical import parse_json
-from alphabench.results.durable import NO_SPACE, readable_refusals, replace_folder, write_durably
+from alphabench.results.durable import readable_refusals, replace_folder, write_durably
 from alphabench.results.lock import RunLock
 from alphabench.results.merged import Merged, PartReader
 from alphabench.results.parts import Key, Part, encode_features, encode_part, part_name

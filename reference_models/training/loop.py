@@ -1,6 +1,5 @@
 """The one training loop: steps, averaged weights, checkpoints, log, validation, sample grids."""
 
-import errno
 import os
 import time
 from collections import deque
@@ -13,7 +12,7 @@ from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin
 from safetensors import SafetensorError
 
-from alphabench.errors import DiskFullError, Interrupted, UsageError
+from alphabench.errors import NO_SPACE, DiskFullError, Interrupted, UsageError
 from alphabench.image.codec import write_png
 from alphabench.models.spec import TrainRequest
 from alphabench.runtime import peak_memory_bytes, resolve_device
@@ -28,7 +27,6 @@ __all__ = ["Recipe", "Task", "train"]
 
 DRY_STEPS = 2
 RECENT = 50  # steps that the remaining time is estimated from
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DRAWING_PAUSE = 60.0  # seconds between drawings of the curves, which take about one
 
 
@@ -51,7 +49,9 @@ def train(task: Task, recipe: Recipe, request: TrainRequest, report: Report) -> 
         raise Interrupted("the training was stopped", remedy=f"Go on with --resume --out {request.out}.") from stop
     except (OSError, SafetensorError) as error:
         # safetensors wraps the system's error in its own and keeps only the words.
-        full = getattr(error, "errno", None) in FULL or any(os.strerror(number) in str(error) for number in FULL)
+        full = getattr(error, "errno", None) in NO_SPACE or any(
+            os.strerror(number) in str(error) for number in NO_SPACE
+        )
         if not full:
             raise
         raise DiskFullError(

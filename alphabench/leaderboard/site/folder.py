@@ -4,8 +4,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alphabench.errors import DataError, UsageError
-from alphabench.results.durable import NO_SPACE
+from alphabench.errors import NO_SPACE, DataError, UsageError
 
 KIB = 1024
 MIB = 1024 * KIB

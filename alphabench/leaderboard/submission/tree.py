@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alphabench.errors import DataError
+from alphabench.errors import NO_SPACE, DataError
 from alphabench.leaderboard.submission import limits
 from alphabench.leaderboard.submission.findings import Finding, finding, refuse, shown_path
 from alphabench.leaderboard.submission.names import (
@@ -25,7 +25,6 @@ from alphabench.leaderboard.submission.names import (
     check_path_length,
     check_place,
 )
-from alphabench.results.durable import NO_SPACE
 
 BY_DESCRIPTOR = os.open in os.supports_dir_fd and os.stat in os.supports_dir_fd and os.scandir in os.supports_fd
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
